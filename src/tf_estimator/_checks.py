@@ -1,0 +1,99 @@
+"""Argument checks that several rooms share, and the one shape of their messages.
+
+A message names the subject, the rule and the value that was received, and ends with what to do where that
+is not obvious from the rule::
+
+    steps must be a positive integer or None; received -3 (int).
+
+The makers return the exception, so that a traceback ends at the caller's own `raise`.
+"""
+
+import reprlib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import tensorflow as tf
+
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = 120
+_short.maxdict = _short.maxlist = _short.maxtuple = 6
+
+
+def shown(value: Any) -> str:
+    """A short text for a received value: its repr, cut, with its type where the repr does not tell."""
+    if value is None or isinstance(value, type):
+        return repr(value)
+    return f"{_short.repr(value)} ({type(value).__name__})"
+
+
+def _message(subject: str, rule: str, value: Any, hint: str) -> str:
+    text = f"{subject} {rule}; received {shown(value)}."
+    return f"{text} {hint}" if hint else text
+
+
+class TypeErrorOnceValueError(TypeError, ValueError):
+    """A TypeError where the original raised ValueError: programs that catch that go on doing so."""
+
+
+def wrong_type(
+    subject: str, rule: str, value: Any, hint: str = "", *, was: type = TypeError
+) -> TypeError:
+    """The TypeError that says `subject` broke `rule` with `value`, and in `hint` what to do.
+
+    With `was=ValueError`, for checks whose ValueError old programs may catch, it is both.
+    """
+    kind = TypeErrorOnceValueError if was is ValueError else TypeError
+    return kind(_message(subject, rule, value, hint))
+
+
+def wrong_value(subject: str, rule: str, value: Any, hint: str = "") -> ValueError:
+    """The ValueError that says `subject` broke `rule` with `value`, and in `hint` what to do."""
+    return ValueError(_message(subject, rule, value, hint))
+
+
+def callable_(subject: str, value: Any) -> Callable[..., Any]:
+    """`value` if it can be called, else TypeError."""
+    if not callable(value):
+        raise wrong_type(subject, "must be callable", value)
+    return value
+
+
+def instance(subject: str, value: Any, kind: type, name: str | None = None) -> Any:
+    """`value` if it is an instance of `kind`, else TypeError."""
+    if not isinstance(value, kind):
+        raise wrong_type(subject, f"must be an instance of {name or kind.__name__}", value)
+    return value
+
+
+def hooks(subject: str, value: Iterable[Any] | None) -> tuple[Any, ...]:
+    """The hooks as a tuple, () for None; TypeError for what is no iterable of SessionRunHook instances."""
+    return instances(subject, value, tf.compat.v1.train.SessionRunHook)
+
+
+def instances(subject: str, value: Iterable[Any] | None, kind: type) -> tuple[Any, ...]:
+    """`value` as a tuple, () for None; TypeError unless it is an iterable of instances of `kind`."""
+    rule = f"must be an iterable of {kind.__name__} instances, or None"
+    try:
+        found = tuple(value or ())
+    except TypeError:
+        raise wrong_type(subject, rule, value) from None
+    for one in found:
+        if not isinstance(one, kind):
+            raise wrong_type(
+                f"Every element of {subject}", f"must be a {kind.__name__} instance", one
+            )
+    return found
+
+
+def positive_or_none(subject: str, value: int | None) -> int | None:
+    """`value` if it is None or above zero, else ValueError; TypeError for what is no number."""
+    if value is None:
+        return None
+    rule = "must be a positive integer or None"
+    try:
+        positive = value > 0
+    except TypeError:
+        raise wrong_type(subject, rule, value) from None
+    if not positive:
+        raise wrong_value(subject, rule, value)
+    return value

@@ -1,0 +1,100 @@
+"""The only door to TensorFlow's oddities: every private or semi-public access, each with why, a guard and a test.
+
+Everything else in the package uses `tf.*` and `tf.compat.v1.*` as TensorFlow documents them.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import tensorflow as tf
+
+v1 = tf.compat.v1
+
+# A child of TensorFlow's logger: `tf.compat.v1.logging.set_verbosity` and its handlers apply to it as well.
+logger = tf.get_logger().getChild("estimator")
+
+
+def add_control_inputs(op: tf.Operation, before: Iterable[tf.Operation]) -> None:
+    """Makes `op` run after every operation in `before`.
+
+    Why: `tf.control_dependencies` reaches only what is made inside it, and the writes of a Keras
+    Metric were made by Keras. No public call orders an operation that exists.
+    Guard: a TensorFlow without the method gives a NotImplementedError that says so, before
+    anything is changed.
+    """
+    add = getattr(op, "_add_control_inputs", None)
+    if add is None:
+        raise NotImplementedError(
+            f"TensorFlow {tf.__version__} cannot order the updates of a Keras Metric: "
+            "Operation._add_control_inputs is gone. Use tf.compat.v1.metrics in eval_metric_ops."
+        )
+    add(list(before))
+
+
+def in_v1_control_flow(op: tf.Operation) -> bool:
+    """Whether `op` was made inside a `tf.cond` or `tf.while_loop` of the Switch and Merge kind.
+
+    Why: such an operation may never run, and a control edge across the border of its branch would
+    pass that on.
+    Guard: where the method is gone so is this kind of control flow, and the answer is False.
+    """
+    context = getattr(op, "_get_control_flow_context", None)
+    return context is not None and context() is not None
+
+
+def writes_variable(op: tf.Operation, handle: tf.Tensor) -> bool:
+    """Whether `op`, a consumer of a variable's `handle`, may write the variable.
+
+    Why: TensorFlow has no public list of the operations that write. For calls and control flow it
+    keeps the indices of the inputs that are only read in an attribute with a private name.
+    Guard: a call without that attribute counts as one that writes.
+    """
+    if op.type.startswith(_WRITING_OPS):
+        return True
+    if not op.type.endswith(_CALLING_OPS):
+        return False
+    try:
+        only_read = set(op.get_attr("_read_only_resource_inputs"))
+    except ValueError:
+        only_read = set()
+    return any(one is handle and n not in only_read for n, one in enumerate(op.inputs))
+
+
+_WRITING_OPS = (
+    "Assign",
+    "ResourceApply",
+    "ResourceScatter",
+    "ResourceSparseApply",
+    "ResourceStridedSliceAssign",
+)
+_CALLING_OPS = ("PartitionedCall", "If", "While", "Case")
+
+
+def is_eager(tensor: tf.Tensor) -> bool:
+    """Whether a tensor was made eagerly.
+
+    Why: `tf.is_tensor` does not tell, and `.graph` raises on an eager tensor. `tf.__internal__` is semi-public,
+    so where it has no `EagerTensor` the answer is taken from the graph that only a symbolic tensor has.
+    """
+    kind = getattr(getattr(tf, "__internal__", None), "EagerTensor", None)
+    if kind is not None:
+        return isinstance(tensor, kind)
+    return getattr(tensor, "graph", None) is None
+
+
+def add_saving_listeners(hook: Any, listeners: Iterable[Any]) -> None:
+    """Gives a CheckpointSaverHook that a user made more listeners.
+
+    Why: the hook takes listeners only when it is made, and Estimator gets them later.
+    Guard: where the hook keeps no such list, NotImplementedError says what to write instead.
+    """
+    listeners = list(listeners)
+    if not listeners:
+        return
+    kept = getattr(hook, "_listeners", None)
+    if not isinstance(kept, list):
+        raise NotImplementedError(
+            f"TensorFlow {tf.__version__} cannot add saving_listeners to your CheckpointSaverHook: "
+            "pass them to its own argument `listeners`."
+        )
+    kept.extend(listeners)

@@ -1,0 +1,63 @@
+"""A model_dir as a place to write: made, checked for room, before anything is built or run."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterable
+
+import tensorflow as tf
+
+from tf_estimator import _checks
+
+
+def prepare_folder(model_dir: str) -> None:
+    """Makes `model_dir` if there is none.
+
+    Raises:
+        ValueError: something else than a folder has that name.
+    """
+    if tf.io.gfile.exists(model_dir) and not tf.io.gfile.isdir(model_dir):
+        raise _checks.wrong_value("model_dir", "must be a folder, and this is a file", model_dir)
+    tf.io.gfile.makedirs(model_dir)
+
+
+def _free_bytes(folder: str) -> int:
+    return shutil.disk_usage(folder).free
+
+
+def check_room(
+    model_dir: str,
+    variables: Iterable[tf.Variable],
+    free_bytes: Callable[[str], int] = _free_bytes,
+) -> None:
+    """Raises if the disk has no room for one checkpoint of `variables`.
+
+    Folders on other file systems (`gs://...`) and variables of unknown shape are taken to fit.
+
+    Args:
+        model_dir: the folder that checkpoints go to.
+        variables: what a checkpoint holds.
+        free_bytes: tells the free bytes under a folder.
+
+    Raises:
+        tf.errors.ResourceExhaustedError: there is too little room.
+    """
+    if "://" in model_dir or not os.path.isdir(model_dir):
+        return
+    needed = sum(_bytes(variable) for variable in variables)
+    free = free_bytes(model_dir)
+    if free < needed:
+        raise tf.errors.ResourceExhaustedError(
+            None,
+            None,
+            f"The disk of model_dir {model_dir} has {_megabytes(free)} free, and a checkpoint of this"
+            f" model needs {_megabytes(needed)}. Free some space, or use another model_dir.",
+        )
+
+
+def _bytes(variable: tf.Variable) -> int:
+    elements = variable.shape.num_elements()
+    return (elements or 0) * variable.dtype.base_dtype.size
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:.1f} MB"

@@ -1,0 +1,27 @@
+"""The engine: input, graph, session and loop as separate parts, with one BuiltGraph between them."""
+
+from tf_estimator.engine.evaluate import evaluate
+from tf_estimator.engine.export import check_receiver_fns, export
+from tf_estimator.engine.graph import BuiltGraph, build
+from tf_estimator.engine.inputs import GraphInput, check_input_fn
+from tf_estimator.engine.inputs import read as read_input
+from tf_estimator.engine.model import Model
+from tf_estimator.engine.predict import chosen_predictions, predict
+from tf_estimator.engine.restore import require_given_weights
+from tf_estimator.engine.train import train
+
+__all__ = [
+    "BuiltGraph",
+    "GraphInput",
+    "Model",
+    "build",
+    "check_input_fn",
+    "check_receiver_fns",
+    "chosen_predictions",
+    "evaluate",
+    "export",
+    "predict",
+    "read_input",
+    "require_given_weights",
+    "train",
+]

@@ -1,0 +1,113 @@
+"""Evaluation: metrics over batches, from one checkpoint."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from tf_estimator import _checks
+from tf_estimator._tf import logger, v1
+from tf_estimator.config import RunConfig
+from tf_estimator.engine.graph import BuiltGraph
+from tf_estimator.engine.restore import restoring_session_creator
+from tf_estimator.engine.sessions import monitored_session
+
+_LOSS = "loss"
+_GLOBAL_STEP = "global_step"
+
+
+class EvaluationOps(NamedTuple):
+    """What evaluation adds to a graph.
+
+    Attributes:
+        update_op: takes one batch into all metrics.
+        values: a metric's name to its value, a tensor or a nested structure of tensors.
+    """
+
+    update_op: tf.Operation
+    values: Mapping[str, Any]
+
+
+class _StopAfterSteps(v1.train.SessionRunHook):
+    """Counts the batches, says how far it is at every tenth, and stops after `steps` of them."""
+
+    def __init__(self, steps: int | None):
+        self._steps = steps
+        self.done = 0
+
+    def after_run(self, run_context: Any, run_values: Any) -> None:
+        del run_values
+        self.done += 1
+        if self._steps is None:
+            return
+        if self.done >= self._steps:
+            run_context.request_stop()
+        if self.done % max(1, self._steps // 10) == 0 or self.done >= self._steps:
+            logger.info("Evaluated %d of %s batches", self.done, self._steps)
+
+
+def add_evaluation_ops(built: BuiltGraph) -> EvaluationOps:
+    """Adds the mean loss to the graph and gathers all metrics.
+
+    Args:
+        built: a graph built in mode EVAL, the default one now.
+
+    Raises:
+        ValueError: a metric has a name that is taken.
+    """
+    metrics = dict(built.spec.eval_metric_ops)
+    for taken in (_LOSS, _GLOBAL_STEP):
+        if taken in metrics:
+            raise _checks.wrong_value(
+                "A metric's name", f"must not be {taken!r}, which Estimator adds itself", taken
+            )
+    metrics[_LOSS] = v1.metrics.mean(built.spec.loss)
+    values = {name: metrics[name][0] for name in sorted(metrics)}
+    updates = tf.nest.flatten([update for _, update in metrics.values()])
+    return EvaluationOps(tf.group(*updates), {**values, _GLOBAL_STEP: built.global_step})
+
+
+def evaluate(
+    built: BuiltGraph,
+    config: RunConfig,
+    hooks: Sequence[tf.compat.v1.train.SessionRunHook],
+    checkpoint_path: str | None,
+    steps: int | None,
+) -> dict[str, Any]:
+    """Evaluates one checkpoint.
+
+    add the metrics' ops to the graph
+    open a session: restored from the checkpoint, else initialized
+    until `steps` batches are done or the input ends:
+        take one batch into all metrics; every hook looks
+    read the metrics
+
+    Args:
+        built: a graph built in mode EVAL.
+        config: the session's configuration.
+        hooks: the user's.
+        checkpoint_path: what to restore; None leaves the initial values.
+        steps: how many batches at most; None for all.
+
+    Returns:
+        A metric's name to its value, `loss` and `global_step` among them.
+
+    Raises:
+        ValueError: the input ended before the first batch.
+    """
+    with built.graph.as_default():
+        ops = add_evaluation_ops(built)
+        counter = _StopAfterSteps(steps)
+        final = v1.train.FinalOpsHook(ops.values)
+        all_hooks = [*built.input_hooks, counter, *hooks, *built.spec.evaluation_hooks, final]
+        creator = restoring_session_creator(
+            built, checkpoint_path, config, config.evaluation_master
+        )
+        with monitored_session(creator, all_hooks) as session:
+            while not session.should_stop():
+                session.run(ops.update_op)
+    if not counter.done:
+        raise _checks.wrong_value(
+            "input_fn", "must yield at least one batch to evaluate", "no batch at all"
+        )
+    return dict(final.final_ops_values)

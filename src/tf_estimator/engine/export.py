@@ -1,0 +1,166 @@
+"""SavedModels: one graph a mode, the variables once, written aside and then renamed."""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from tf_estimator import _checks
+from tf_estimator._tf import logger, v1
+from tf_estimator.config import RunConfig, default_session_config
+from tf_estimator.engine.graph import BuiltGraph, build
+from tf_estimator.engine.inputs import GraphInput
+from tf_estimator.engine.model import Model
+from tf_estimator.engine.restore import check_checkpoint
+from tf_estimator.export import signatures
+from tf_estimator.spec import ModeKeys
+
+# The first graph that is there brings the variables, so it is the one that may have most of them.
+_ORDER = (ModeKeys.TRAIN, ModeKeys.EVAL, ModeKeys.PREDICT)
+
+
+def check_receiver_fns(receiver_fns: Mapping[str, Any]) -> None:
+    """Raises unless every mode is a ModeKeys and has a function.
+
+    Raises:
+        ValueError: a mode is unknown, a function is missing, or there is none at all.
+    """
+    if not receiver_fns:
+        raise _checks.wrong_value(
+            "input_receiver_fn_map", f"must have at least one mode of {_ORDER}", receiver_fns
+        )
+    for mode, receiver_fn in receiver_fns.items():
+        if mode not in _ORDER:
+            raise _checks.wrong_value("The mode of an export", f"must be one of {_ORDER}", mode)
+        if not callable(receiver_fn):
+            raise _checks.wrong_type(
+                f"The input receiver function of mode {mode!r}",
+                "must be callable",
+                receiver_fn,
+                "tf_estimator.export.build_raw_serving_input_receiver_fn makes one.",
+                was=ValueError,
+            )
+
+
+def export(
+    model: Model,
+    config: RunConfig,
+    receiver_fns: Mapping[str, Callable[[], Any]],
+    base: str | bytes | os.PathLike[str],
+    checkpoint_path: str,
+    assets_extra: Mapping[str, str] | None,
+    as_text: bool,
+) -> bytes:
+    """Writes a SavedModel to a timestamped folder in `base`.
+
+    for each mode, in the order TRAIN, EVAL, PREDICT:
+        build its graph on what the receiver function makes
+        restore the checkpoint, and add graph, signatures and assets; the first one's variables too
+    copy the extra assets
+    rename the folder to its final name: nobody sees half an export
+
+    Args:
+        model: the checked model_fn.
+        config: the session's configuration, and what model_fn sees.
+        receiver_fns: mode to a function that makes the receiver in the default graph.
+        base: the folder of all exports.
+        checkpoint_path: where the weights come from.
+        assets_extra: a path below `assets.extra` to the file that is copied there.
+        as_text: whether to write the graph as text (`saved_model.pbtxt`).
+
+    Returns:
+        The folder, as bytes, as ever.
+
+    Raises:
+        ValueError: there is no such checkpoint, no signature can be made, or a later mode has
+            variables that the first one lacks.
+    """
+    export_dir = signatures.timestamped_export_dir(base)
+    temporary = signatures.temporary_export_dir(export_dir)
+    builder = v1.saved_model.Builder(os.fsdecode(temporary))
+    try:
+        saved: set[str] | None = None
+        for mode in (mode for mode in _ORDER if mode in receiver_fns):
+            built, receiver = _build(model, mode, receiver_fns[mode], config)
+            saved = _add_mode(builder, built, receiver, config, checkpoint_path, saved)
+        builder.save(as_text)
+        _copy_assets(os.fsdecode(temporary), assets_extra or {})
+        tf.io.gfile.rename(temporary, export_dir)
+    except BaseException:
+        if tf.io.gfile.exists(temporary):
+            tf.io.gfile.rmtree(temporary)
+        raise
+    logger.info("SavedModel written to %s", os.fsdecode(export_dir))
+    return export_dir
+
+
+def _build(
+    model: Model, mode: str, receiver_fn: Callable[[], Any], config: RunConfig
+) -> tuple[BuiltGraph, Any]:
+    received: list[Any] = []
+
+    def read_input() -> GraphInput:
+        receiver = receiver_fn()
+        if not hasattr(receiver, "features") or not hasattr(receiver, "receiver_tensors"):
+            raise _checks.wrong_type(
+                "What an input receiver function returns",
+                "must be a ServingInputReceiver or another receiver of tf_estimator.export",
+                receiver,
+            )
+        received.append(receiver)
+        return GraphInput(receiver.features, getattr(receiver, "labels", None), ())
+
+    return build(model, mode, read_input, config), received[0]
+
+
+def _add_mode(
+    builder: Any,
+    built: BuiltGraph,
+    receiver: Any,
+    config: RunConfig,
+    checkpoint_path: str,
+    saved: set[str] | None,
+) -> set[str]:
+    """Adds one mode; `saved` are the variables that are in already. Returns those that are then."""
+    with built.graph.as_default():
+        outputs = signatures.export_outputs(built.spec, built.mode)
+        signature_defs = signatures.signature_defs(receiver, outputs)
+        names = {variable.op.name for variable in v1.global_variables()}
+        if saved is not None and (new := sorted(names - saved)):
+            raise ValueError(
+                f"All modes of one export must share the variables of the first; mode "
+                f"{built.mode!r} adds {new}. Build them in every mode, or export it on its own."
+            )
+        check_checkpoint(built, checkpoint_path)
+        scaffold = built.spec.scaffold
+        saver = scaffold.saver or v1.train.Saver(sharded=True, allow_empty=True)
+        local_init_op = scaffold.local_init_op or v1.train.Scaffold.default_local_init_op()
+        given = {
+            "signature_def_map": signature_defs,
+            "assets_collection": v1.get_collection(v1.GraphKeys.ASSET_FILEPATHS),
+            "main_op": local_init_op,
+            "saver": saver,
+            "strip_default_attrs": True,
+        }
+        tags = signatures.TAGS[built.mode]
+        session_config = config.session_config or default_session_config()
+        if saved is not None:
+            builder.add_meta_graph(tags, **given)
+            return saved
+        with v1.Session(config=session_config) as session:
+            saver.restore(session, checkpoint_path)
+            builder.add_meta_graph_and_variables(session, tags, **given)
+        return names
+
+
+def _copy_assets(export_dir: str, assets_extra: Mapping[str, str]) -> None:
+    for name, source in assets_extra.items():
+        target = os.path.normpath(os.path.join("assets.extra", name))
+        if not target.startswith("assets.extra" + os.sep):
+            raise _checks.wrong_value(
+                "A key of assets_extra", "must be a path below assets.extra", name
+            )
+        path = os.path.join(export_dir, target)
+        tf.io.gfile.makedirs(os.path.dirname(path))
+        tf.io.gfile.copy(source, path)

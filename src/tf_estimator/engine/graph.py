@@ -1,0 +1,71 @@
+"""From model_fn and input_fn to a graph that is ready for a session."""
+
+import dataclasses
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from tf_estimator._tf import v1
+from tf_estimator.config import RunConfig
+from tf_estimator.engine.inputs import GraphInput
+from tf_estimator.engine.model import Model
+from tf_estimator.spec import EstimatorSpec
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class BuiltGraph:
+    """What building leaves behind, and all that train, evaluate, predict and export get to see of it.
+
+    Attributes:
+        graph: the tf.Graph; enter it with `as_default()` before adding to it or running it.
+        mode: the ModeKeys it was built for.
+        spec: what model_fn returned.
+        input_hooks: hooks that start the input in a new session.
+        global_step: the step variable, int64, shape [].
+    """
+
+    graph: tf.Graph
+    mode: str
+    spec: EstimatorSpec
+    input_hooks: tuple[tf.compat.v1.train.SessionRunHook, ...]
+    global_step: tf.Variable
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """The global variables: what a default Saver saves and restores, by name."""
+        return self.graph.get_collection(v1.GraphKeys.GLOBAL_VARIABLES)
+
+    @property
+    def has_own_saver(self) -> bool:
+        """Whether model_fn brought a Saver, which decides itself what is saved, and under which name."""
+        savers = self.graph.get_collection(v1.GraphKeys.SAVERS)
+        return bool(savers) or self.spec.scaffold.saver is not None
+
+
+def build(
+    model: Model, mode: str, read_input: Callable[[], GraphInput], config: RunConfig
+) -> BuiltGraph:
+    """Builds the graph of one mode.
+
+    make a graph, seed it, make the global step
+    features, labels <- read_input()
+    spec <- model_fn(features, labels, mode)
+
+    The seed and the step come first: programs count on both inside input_fn and model_fn.
+
+    Args:
+        model: the checked model_fn.
+        mode: one of ModeKeys.
+        read_input: makes the input in the default graph.
+        config: the seed and the device function come from it, and model_fn sees it.
+
+    Returns:
+        The BuiltGraph; nothing has run yet.
+    """
+    graph = tf.Graph()
+    with graph.as_default(), tf.device(config.device_fn):
+        v1.set_random_seed(config.tf_random_seed)
+        step = v1.train.get_or_create_global_step()
+        features, labels, input_hooks = read_input()
+        spec = model.call(features, labels, mode, config)
+    return BuiltGraph(graph, mode, spec, input_hooks, step)

@@ -1,0 +1,70 @@
+"""Sessions for evaluation, prediction and export: restored from one given checkpoint."""
+
+import tensorflow as tf
+
+from tf_estimator import _checks, checkpoint
+from tf_estimator._tf import v1
+from tf_estimator.config import RunConfig, default_session_config
+from tf_estimator.engine.graph import BuiltGraph
+
+
+def check_checkpoint(built: BuiltGraph, checkpoint_path: str) -> None:
+    """Raises unless `checkpoint_path` exists and fits the graph, which is the default one now.
+
+    Raises:
+        ValueError: there is no such checkpoint.
+        tf.errors.NotFoundError: it lacks variables of the graph.
+        tf.errors.InvalidArgumentError: a shape or a type differs.
+    """
+    if not checkpoint.exists(checkpoint_path):
+        raise _checks.wrong_value("checkpoint_path", "must name a checkpoint", checkpoint_path)
+    if not built.has_own_saver:
+        checkpoint.check_restorable(built.variables, checkpoint_path)
+
+
+def restoring_session_creator(
+    built: BuiltGraph, checkpoint_path: str | None, config: RunConfig, master: str
+) -> tf.compat.v1.train.SessionCreator:
+    """A creator of sessions that start from `checkpoint_path`, or from initial values if it is None."""
+    if checkpoint_path is not None:
+        check_checkpoint(built, checkpoint_path)
+    return v1.train.ChiefSessionCreator(
+        built.spec.scaffold,
+        master=master,
+        config=config.session_config or default_session_config(),
+        checkpoint_filename_with_path=checkpoint_path,
+    )
+
+
+def require_given_weights(built: BuiltGraph, model_dir: str) -> None:
+    """Raises unless a graph without a checkpoint gets weights that someone chose.
+
+    It does where the scaffold initializes, where there are no variables, and where model_fn points a
+    variable's initial value at another checkpoint (`tf.compat.v1.train.init_from_checkpoint`).
+
+    Raises:
+        ValueError: the weights would be those that training starts from.
+    """
+    scaffold = built.spec.scaffold
+    variables = [v for v in built.variables if v is not built.global_step]
+    initialized = scaffold.init_fn is not None or scaffold.init_op is not None
+    if initialized or not variables or any(_is_read_from_disk(each) for each in variables):
+        return
+    raise ValueError(
+        f"There must be a checkpoint to predict from; model_dir {model_dir} has none, and the model "
+        "would answer with its initial weights. Train first, or give checkpoint_path or "
+        "warm_start_from."
+    )
+
+
+def _is_read_from_disk(variable: tf.Variable) -> bool:
+    seen: set[str] = set()
+    waiting = [variable.initializer]
+    while waiting:
+        op = waiting.pop()
+        if op.type in ("Restore", "RestoreV2", "RestoreSlice"):
+            return True
+        if op.name not in seen:
+            seen.add(op.name)
+            waiting.extend(tensor.op for tensor in op.inputs)
+    return False

@@ -1,0 +1,48 @@
+"""Sessions: who creates them, and that they are closed whatever happens."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import tensorflow as tf
+
+from tf_estimator._tf import v1
+
+
+class _ClosableCreator(v1.train.SessionCreator):
+    """Keeps the session it handed out, to close it if a hook fails before anyone else holds it."""
+
+    def __init__(self, creator: tf.compat.v1.train.SessionCreator):
+        self._creator = creator
+        self._session: tf.compat.v1.Session | None = None
+
+    def create_session(self) -> tf.compat.v1.Session:
+        self._session = self._creator.create_session()
+        return self._session
+
+    def close(self) -> None:
+        if self._session is not None:
+            self._session.close()
+
+
+@contextlib.contextmanager
+def monitored_session(
+    creator: tf.compat.v1.train.SessionCreator,
+    hooks: Sequence[tf.compat.v1.train.SessionRunHook],
+) -> Iterator[tf.compat.v1.train.MonitoredSession]:
+    """A MonitoredSession that is closed on every way out, a failing hook while it opens included.
+
+    The end of the input (OutOfRangeError, StopIteration) ends the block without an error, as it does in
+    MonitoredSession itself.
+
+    Args:
+        creator: makes the session, restored and initialized.
+        hooks: run around every step, in this order.
+    """
+    closable = _ClosableCreator(creator)
+    try:
+        session = v1.train.MonitoredSession(closable, hooks)
+    except BaseException:
+        closable.close()
+        raise
+    with session:
+        yield session

@@ -1,0 +1,201 @@
+"""Training: the step, its hooks, and the loop."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tf_estimator import checkpoint
+from tf_estimator._checks import wrong_value
+from tf_estimator._tf import add_saving_listeners, logger, v1
+from tf_estimator.config import RunConfig, default_session_config
+from tf_estimator.engine.graph import BuiltGraph
+from tf_estimator.engine.sessions import monitored_session
+
+
+class _SaveUnlessNan(v1.train.SessionRunHook):
+    """A saver hook that passes over a step whose loss is NaN.
+
+    It runs before the hook that ends training on a NaN loss, and would make the ruined weights the newest
+    checkpoint, from which no later run could go on.
+    """
+
+    def __init__(self, saver: tf.compat.v1.train.CheckpointSaverHook, loss: tf.Tensor):
+        self._saver = saver
+        self._loss = loss
+
+    def begin(self) -> None:
+        self._saver.begin()
+
+    def after_create_session(
+        self, session: tf.compat.v1.Session, coord: tf.train.Coordinator
+    ) -> None:
+        self._saver.after_create_session(session, coord)
+
+    def before_run(self, run_context: Any) -> tf.compat.v1.train.SessionRunArgs:
+        inner = self._saver.before_run(run_context)
+        return v1.train.SessionRunArgs({"inner": inner.fetches, "loss": self._loss})
+
+    def after_run(self, run_context: Any, run_values: Any) -> None:
+        if not np.isnan(run_values.results["loss"]).any():
+            inner = run_values._replace(results=run_values.results["inner"])
+            self._saver.after_run(run_context, inner)
+
+    def end(self, session: tf.compat.v1.Session) -> None:
+        self._saver.end(session)
+
+
+def train(
+    built: BuiltGraph,
+    config: RunConfig,
+    hooks: Sequence[tf.compat.v1.train.SessionRunHook],
+    saving_listeners: Sequence[tf.compat.v1.train.CheckpointSaverListener],
+) -> None:
+    """Runs training steps until a hook stops them or the input ends.
+
+    check that the checkpoint in model_dir fits, and that there is room for another
+    add the loss summary and the saver to the graph
+    open a session: restored from model_dir, else initialized
+    until a hook asks to stop or the input ends:
+        run train_op; every hook looks
+    (the saver hook saves at the start, by its timer, and at the end)
+
+    Args:
+        built: a graph built in mode TRAIN.
+        config: where and how often to save, to log, to summarize.
+        hooks: the user's, with the stop conditions.
+        saving_listeners: told of every save.
+
+    Raises:
+        ValueError: the input ended before the first step, or there are saving_listeners and nothing saves.
+    """
+    with built.graph.as_default():
+        all_hooks = _training_hooks(built, config, hooks, saving_listeners)
+        _check_model_dir(built, config)
+        _add_training_ops(built, config)
+        steps, loss, ended = 0, None, False
+        with monitored_session(_session_creator(built, config), all_hooks) as session:
+            while not session.should_stop():
+                try:
+                    _, loss = session.run([built.spec.train_op, built.spec.loss])
+                except (tf.errors.OutOfRangeError, StopIteration):
+                    ended = True
+                    raise
+                steps += 1
+    if ended and not steps:
+        raise wrong_value(
+            "input_fn", "must yield at least one batch to train on", "no batch at all"
+        )
+    logger.info("Training stopped after %d steps; the last loss was %s.", steps, loss)
+
+
+def _add_training_ops(built: BuiltGraph, config: RunConfig) -> None:
+    spec = built.spec
+    v1.add_to_collection(v1.GraphKeys.LOSSES, spec.loss)
+    summaries = v1.get_collection(v1.GraphKeys.SUMMARIES)
+    if not any(summary.op.name == "loss" for summary in summaries):
+        v1.summary.scalar("loss", spec.loss)
+    if not built.has_own_saver:
+        saver = v1.train.Saver(
+            sharded=True,
+            max_to_keep=config.keep_checkpoint_max,
+            keep_checkpoint_every_n_hours=config.keep_checkpoint_every_n_hours,
+            # Scaffold builds it, after the hooks have had their say on the graph.
+            defer_build=True,
+            save_relative_paths=True,
+        )
+        v1.add_to_collection(v1.GraphKeys.SAVERS, saver)
+
+
+def _check_model_dir(built: BuiltGraph, config: RunConfig) -> None:
+    checkpoint.check_room(config.model_dir, built.variables)
+    latest = tf.train.latest_checkpoint(config.model_dir)
+    if latest and not built.has_own_saver:
+        checkpoint.check_restorable(built.variables, latest)
+
+
+def _session_creator(built: BuiltGraph, config: RunConfig) -> tf.compat.v1.train.SessionCreator:
+    scaffold = built.spec.scaffold
+    session_config = config.session_config or default_session_config()
+    if config.is_chief:
+        return v1.train.ChiefSessionCreator(
+            scaffold,
+            master=config.master,
+            config=session_config,
+            checkpoint_dir=config.model_dir,
+        )
+    return v1.train.WorkerSessionCreator(
+        scaffold,
+        master=config.master,
+        config=session_config,
+        max_wait_secs=config.session_creation_timeout_secs,
+    )
+
+
+def _training_hooks(
+    built: BuiltGraph,
+    config: RunConfig,
+    user_hooks: Sequence[tf.compat.v1.train.SessionRunHook],
+    saving_listeners: Sequence[tf.compat.v1.train.CheckpointSaverListener],
+) -> list[tf.compat.v1.train.SessionRunHook]:
+    """All hooks in the order in which they run: the chief's, the input's, the user's, ours."""
+    spec = built.spec
+    worker_hooks = [*built.input_hooks, *user_hooks, v1.train.NanTensorHook(spec.loss)]
+    if config.log_step_count_steps:
+        shown = {"loss": spec.loss, "step": built.global_step}
+        worker_hooks.append(
+            v1.train.LoggingTensorHook(shown, every_n_iter=config.log_step_count_steps)
+        )
+    worker_hooks.extend(spec.training_hooks)
+    given = [*worker_hooks, *spec.training_chief_hooks]
+    saver_hooks = _saver_hooks(built, config, given, saving_listeners)
+    if not config.is_chief:
+        return worker_hooks
+    counters = []
+    if config.log_step_count_steps:
+        counters.append(
+            v1.train.StepCounterHook(
+                every_n_steps=config.log_step_count_steps, output_dir=config.model_dir
+            )
+        )
+    if config.save_summary_steps:
+        counters.append(
+            v1.train.SummarySaverHook(
+                scaffold=spec.scaffold,
+                save_steps=config.save_summary_steps,
+                output_dir=config.model_dir,
+            )
+        )
+    return [*saver_hooks, *spec.training_chief_hooks, *counters, *worker_hooks]
+
+
+def _saver_hooks(
+    built: BuiltGraph,
+    config: RunConfig,
+    given: Sequence[tf.compat.v1.train.SessionRunHook],
+    saving_listeners: Sequence[tf.compat.v1.train.CheckpointSaverListener],
+) -> list[tf.compat.v1.train.SessionRunHook]:
+    """Our saver hook, unless the user brought one or saving is off; the listeners go to whichever saves."""
+    users = [hook for hook in given if isinstance(hook, v1.train.CheckpointSaverHook)]
+    if users:
+        add_saving_listeners(users[0], saving_listeners)
+        return []
+    if not (config.save_checkpoints_secs or config.save_checkpoints_steps):
+        if saving_listeners:
+            raise wrong_value(
+                "saving_listeners",
+                "must be empty when no checkpoints are saved",
+                list(saving_listeners),
+                "Set save_checkpoints_steps or save_checkpoints_secs in RunConfig.",
+            )
+        return []
+    saver = v1.train.CheckpointSaverHook(
+        config.model_dir,
+        save_secs=config.save_checkpoints_secs,
+        save_steps=config.save_checkpoints_steps,
+        scaffold=built.spec.scaffold,
+        listeners=list(saving_listeners),
+        save_graph_def=config.checkpoint_save_graph_def,
+    )
+    return [_SaveUnlessNan(saver, built.spec.loss)]

@@ -1,0 +1,439 @@
+"""Estimator: the face of the library. It validates, and delegates to the engine; no graph code here."""
+
+import copy
+import inspect
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from tf_estimator import _checks, checkpoint, engine, summaries
+from tf_estimator._tf import logger, v1
+from tf_estimator.config import RunConfig
+from tf_estimator.spec import EstimatorSpec, ModeKeys
+
+
+class Estimator:
+    """Trains, evaluates, predicts with and exports the model that a model_fn builds.
+
+    Everything is kept in a model_dir: checkpoints, event files for TensorBoard, the graph. An Estimator
+    made on a model_dir that has checkpoints goes on from the newest.
+
+    Args:
+        model_fn: builds the model. Takes `features` and any of `labels`, `mode` (a ModeKeys), `params`
+            and `config`, by these names, and returns an EstimatorSpec. Called once for each graph.
+        model_dir: the folder; str, bytes or os.PathLike. Default: config's, else a temporary one.
+        config: a RunConfig.
+        params: handed to model_fn, and to input_fn if it asks; deep-copied.
+        warm_start_from: where the first weights come from while model_dir has no checkpoint: the path of
+            a model_dir, a checkpoint or a SavedModel (all trainable variables), or WarmStartSettings.
+
+    Raises:
+        TypeError: an argument has a wrong type.
+        ValueError: model_fn takes other names or no params while there are some, model_dir differs from
+            config's, or a subclass overrides a member of Estimator.
+
+    Example:
+        >>> import tempfile
+        >>> def model_fn(features, labels, mode):
+        ...     w = tf.compat.v1.get_variable("w", [], initializer=tf.zeros_initializer())
+        ...     predictions = features["x"] * w
+        ...     if mode == ModeKeys.PREDICT:
+        ...         return EstimatorSpec(mode, predictions=predictions)
+        ...     loss = tf.reduce_mean((predictions - labels) ** 2)
+        ...     optimizer = tf.compat.v1.train.GradientDescentOptimizer(0.1)
+        ...     train_op = optimizer.minimize(loss, tf.compat.v1.train.get_global_step())
+        ...     return EstimatorSpec(mode, loss=loss, train_op=train_op)
+        >>> def input_fn():
+        ...     x = tf.constant([1.0, 2.0, 3.0])
+        ...     return tf.data.Dataset.from_tensors(({"x": x}, 2.0 * x)).repeat(100)
+        >>> estimator = Estimator(model_fn, tempfile.mkdtemp())
+        >>> round(float(estimator.train(input_fn).get_variable_value("w")), 3)
+        2.0
+    """
+
+    def __init__(
+        self,
+        model_fn: Callable[..., EstimatorSpec],
+        model_dir: str | os.PathLike[str] | None = None,
+        config: RunConfig | None = None,
+        params: Any = None,
+        warm_start_from: Any = None,
+    ) -> None:
+        _check_nothing_overridden(type(self))
+        self._config = _with_model_dir(config, model_dir)
+        self._model = engine.Model(model_fn, copy.deepcopy(params), self._config)
+        self._warm_start_settings = checkpoint.warm_start_settings(warm_start_from)
+        logger.info("Estimator on %s, with %s", self.model_dir, self._config)
+
+    @property
+    def model_dir(self) -> str:
+        """The folder of checkpoints and event files."""
+        return self._config.model_dir
+
+    @property
+    def config(self) -> RunConfig:
+        """A copy of the RunConfig."""
+        return copy.deepcopy(self._config)
+
+    @property
+    def params(self) -> Any:
+        """A deep copy of the params; {} if none were given."""
+        return self._model.params_copy()
+
+    @property
+    def model_fn(self) -> Callable[..., EstimatorSpec]:
+        """The model_fn as a function of exactly (features, labels, mode, config)."""
+
+        def public_model_fn(features: Any, labels: Any, mode: str, config: Any) -> EstimatorSpec:
+            return self._model.call(features, labels, mode, config)
+
+        return public_model_fn
+
+    def train(
+        self,
+        input_fn: Callable[..., Any],
+        hooks: Sequence[tf.compat.v1.train.SessionRunHook] | None = None,
+        steps: int | None = None,
+        max_steps: int | None = None,
+        saving_listeners: Sequence[tf.compat.v1.train.CheckpointSaverListener] | None = None,
+    ) -> "Estimator":
+        """Trains on from the newest checkpoint, and saves.
+
+        Args:
+            input_fn: gives the batches: takes any of `mode`, `params`, `config`; returns a tf.data.Dataset
+                of features or (features, labels), or such tensors.
+            hooks: SessionRunHooks that run inside the training loop.
+            steps: how many steps to add; None for as many as the input has.
+            max_steps: the global step to train up to; nothing is done if it is reached already.
+            saving_listeners: CheckpointSaverListeners, told before and after each save.
+
+        Returns:
+            self.
+
+        Raises:
+            TypeError: an argument has a wrong type.
+            ValueError: both or neither positive of steps and max_steps, saving_listeners while saving is
+                off, no batch at all, or model_fn or input_fn returned something wrong.
+            tf.errors.NotFoundError, tf.errors.InvalidArgumentError: model_dir holds another model.
+            tf.compat.v1.train.NanLossDuringTrainingError: the loss became NaN.
+
+        Example:
+            `estimator.train(input_fn, max_steps=1000)`
+        """
+        if self._config.task_type == "evaluator":
+            raise ValueError(
+                "train must not be called by a task of type evaluator; TF_CONFIG says it is one. "
+                "Call train_and_evaluate, which does what the task's type asks for."
+            )
+        engine.check_input_fn(input_fn)
+        if steps is not None and max_steps is not None:
+            raise ValueError(
+                f"steps and max_steps must not both be given; received {steps} and {max_steps}. "
+                "steps counts from now, max_steps from the first step ever."
+            )
+        _checks.positive_or_none("steps", steps)
+        _checks.positive_or_none("max_steps", max_steps)
+        all_hooks = list(_checks.hooks("hooks", hooks))
+        listeners = _checks.instances(
+            "saving_listeners", saving_listeners, v1.train.CheckpointSaverListener
+        )
+        if max_steps is not None and checkpoint.step_of_latest(self.model_dir) >= max_steps:
+            logger.info("Training is done: max_steps=%s is reached already.", max_steps)
+            return self
+        if steps is not None or max_steps is not None:
+            all_hooks.append(v1.train.StopAtStepHook(steps, max_steps))
+        checkpoint.prepare_folder(self.model_dir)
+        built = self._build(ModeKeys.TRAIN, input_fn, warm_start=True)
+        engine.train(built, self._config, all_hooks, listeners)
+        return self
+
+    def evaluate(
+        self,
+        input_fn: Callable[..., Any],
+        steps: int | None = None,
+        hooks: Sequence[tf.compat.v1.train.SessionRunHook] | None = None,
+        checkpoint_path: str | None = None,
+        name: str | None = None,
+    ) -> dict[str, Any]:
+        """Evaluates a checkpoint, and writes the metrics to the event files of `eval_dir(name)`.
+
+        Args:
+            input_fn: gives the batches, as for `train`.
+            steps: how many batches at most; None for as many as the input has.
+            hooks: SessionRunHooks that run around every batch.
+            checkpoint_path: what to evaluate; None for the newest checkpoint. Without any, the initial
+                or warm-started weights are evaluated.
+            name: tells several evaluation sets apart; each has a folder of its own.
+
+        Returns:
+            The metrics of model_fn by name, `loss` (the mean over batches) and `global_step`.
+
+        Raises:
+            TypeError: an argument has a wrong type.
+            ValueError: steps is not positive, no batch at all, no such checkpoint, a metric has a name
+                that is taken, or model_fn or input_fn returned something wrong.
+            tf.errors.NotFoundError, tf.errors.InvalidArgumentError: the checkpoint is of another model.
+
+        Example:
+            `estimator.evaluate(input_fn, name="test")["loss"]`
+        """
+        engine.check_input_fn(input_fn)
+        _checks.positive_or_none("steps", steps)
+        all_hooks = _checks.hooks("hooks", hooks)
+        eval_dir = self.eval_dir(name)
+        path = self._checkpoint_path(checkpoint_path)
+        if path is None:
+            logger.warning(
+                "There is no checkpoint in %s: evaluating the model as it is initialized.",
+                self.model_dir,
+            )
+        built = self._build(ModeKeys.EVAL, input_fn, warm_start=path is None)
+        results = engine.evaluate(built, self._config, all_hooks, path, steps)
+        step = int(results[v1.GraphKeys.GLOBAL_STEP])
+        summaries.write_evaluation(eval_dir, results, step, path, built.graph)
+        return results
+
+    def predict(
+        self,
+        input_fn: Callable[..., Any],
+        predict_keys: Sequence[str] | str | None = None,
+        hooks: Sequence[tf.compat.v1.train.SessionRunHook] | None = None,
+        checkpoint_path: str | None = None,
+        yield_single_examples: bool = True,
+    ) -> Iterator[Any]:
+        """Predicts, lazily: nothing happens before the first `next()`.
+
+        Args:
+            input_fn: gives the batches, as for `train`; labels are dropped.
+            predict_keys: names of predictions to keep; None for all.
+            hooks: SessionRunHooks that run around every batch.
+            checkpoint_path: what to predict with; None for the newest checkpoint.
+            yield_single_examples: whether to give one example at a time, or batches as they come.
+
+        Yields:
+            Arrays, or dicts of arrays by the names of the predictions.
+
+        Raises:
+            TypeError: an argument has a wrong type.
+            ValueError: there are no trained weights (no checkpoint, no warm_start_from, and nothing in
+                model_fn that loads some), predict_keys names nothing, predictions differ in batch size
+                while examples are wanted, or model_fn or input_fn returned something wrong.
+            tf.errors.NotFoundError, tf.errors.InvalidArgumentError: the checkpoint is of another model.
+
+        Example:
+            `[example["class"] for example in estimator.predict(input_fn)]`
+        """
+        engine.check_input_fn(input_fn)
+        all_hooks = _checks.hooks("hooks", hooks)
+        path = self._checkpoint_path(checkpoint_path)
+        built = self._build(ModeKeys.PREDICT, input_fn, warm_start=path is None)
+        if path is None and self._warm_start_settings is None:
+            engine.require_given_weights(built, self.model_dir)
+        predictions = engine.chosen_predictions(built.spec.predictions, predict_keys)
+        yield from engine.predict(
+            built, self._config, all_hooks, path, predictions, yield_single_examples
+        )
+
+    def export_saved_model(
+        self,
+        export_dir_base: str | bytes | os.PathLike[str],
+        serving_input_receiver_fn: Callable[[], Any],
+        assets_extra: Mapping[str, str] | None = None,
+        as_text: bool = False,
+        checkpoint_path: str | None = None,
+        experimental_mode: str = ModeKeys.PREDICT,
+    ) -> bytes:
+        """Exports a SavedModel that TensorFlow Serving and `tf.saved_model.load` read.
+
+        Args:
+            export_dir_base: the folder of all exports; each gets a folder named by the second.
+            serving_input_receiver_fn: makes the inputs of the exported graph, see `tf_estimator.export`.
+            assets_extra: a path below `assets.extra` to a file that is copied there.
+            as_text: whether to write the graph as text.
+            checkpoint_path: which weights; None for the newest checkpoint, or while there is none those
+                of warm_start_from.
+            experimental_mode: the ModeKeys to export.
+
+        Returns:
+            The folder of the export, as bytes.
+
+        Raises:
+            ValueError: there are no weights, no function, or no signature that can be made.
+
+        Example:
+            `estimator.export_saved_model("exports", build_raw_serving_input_receiver_fn(features))`
+        """
+        return self.experimental_export_all_saved_models(
+            export_dir_base,
+            {experimental_mode: serving_input_receiver_fn},
+            assets_extra,
+            as_text,
+            checkpoint_path,
+        )
+
+    def experimental_export_all_saved_models(
+        self,
+        export_dir_base: str | bytes | os.PathLike[str],
+        input_receiver_fn_map: Mapping[str, Callable[[], Any]],
+        assets_extra: Mapping[str, str] | None = None,
+        as_text: bool = False,
+        checkpoint_path: str | None = None,
+    ) -> bytes:
+        """Exports one SavedModel with a graph for each mode, all on the same variables.
+
+        Args:
+            export_dir_base: the folder of all exports; each gets a folder named by the second.
+            input_receiver_fn_map: a ModeKeys to the function that makes the inputs of its graph.
+            assets_extra: a path below `assets.extra` to a file that is copied there.
+            as_text: whether to write the graphs as text.
+            checkpoint_path: which weights; None for the newest checkpoint, or while there is none those
+                of warm_start_from.
+
+        Returns:
+            The folder of the export, as bytes.
+
+        Raises:
+            ValueError: as for `export_saved_model`; or a mode has variables that the first (of TRAIN,
+                EVAL, PREDICT) lacks.
+
+        Example:
+            `estimator.experimental_export_all_saved_models("exports", {ModeKeys.PREDICT: serving_fn})`
+        """
+        engine.check_receiver_fns(input_receiver_fn_map)
+        path = self._checkpoint_path(checkpoint_path)
+        if path is None and self._warm_start_settings is not None:
+            path = checkpoint.warm_start_checkpoint(self._warm_start_settings)
+        if path is None:
+            raise self._untrained("export")
+        return engine.export(
+            self._model,
+            self._config,
+            input_receiver_fn_map,
+            export_dir_base,
+            path,
+            assets_extra,
+            as_text,
+        )
+
+    def get_variable_names(self) -> list[str]:
+        """The names of the variables in the newest checkpoint.
+
+        Returns:
+            Names, sorted.
+
+        Raises:
+            ValueError: there is no checkpoint yet.
+
+        Example:
+            `estimator.get_variable_names()`
+        """
+        return [name for name, _ in tf.train.list_variables(self._latest_or_raise())]
+
+    def get_variable_value(self, name: str) -> Any:
+        """The value of one variable in the newest checkpoint.
+
+        Args:
+            name: as `get_variable_names` gives it.
+
+        Returns:
+            A numpy array, or a scalar of its dtype.
+
+        Raises:
+            ValueError: there is no checkpoint yet.
+            tf.errors.NotFoundError: it has no such variable.
+
+        Example:
+            `estimator.get_variable_value("dense/kernel").shape`
+        """
+        return tf.train.load_variable(self._latest_or_raise(), name)
+
+    def latest_checkpoint(self) -> str | None:
+        """The path of the newest checkpoint in model_dir, or None if there is none."""
+        return tf.train.latest_checkpoint(self.model_dir)
+
+    def eval_dir(self, name: str | None = None) -> str:
+        """The folder of the event files that `evaluate(name=name)` writes.
+
+        Args:
+            name: as for `evaluate`.
+
+        Returns:
+            `<model_dir>/eval`, or `<model_dir>/eval_<name>`.
+
+        Raises:
+            TypeError: name is no str.
+        """
+        if name is not None:
+            _checks.instance("name", name, str)
+        return os.path.join(self.model_dir, f"eval_{name}" if name else "eval")
+
+    def _build(
+        self, mode: str, input_fn: Callable[..., Any], *, warm_start: bool
+    ) -> engine.BuiltGraph:
+        def read_input() -> engine.GraphInput:
+            given = engine.read_input(input_fn, mode, self.params, self.config)
+            return given._replace(labels=None) if mode == ModeKeys.PREDICT else given
+
+        built = engine.build(self._model, mode, read_input, self._config)
+        settings = self._warm_start_settings
+        if warm_start and settings is not None and self.latest_checkpoint() is None:
+            with built.graph.as_default():
+                checkpoint.warm_start(settings)
+        return built
+
+    def _checkpoint_path(self, given: str | None) -> str | None:
+        return os.fsdecode(given) if given else self.latest_checkpoint()
+
+    def _latest_or_raise(self) -> str:
+        path = self.latest_checkpoint()
+        if path is None:
+            raise self._untrained("read variables from")
+        return path
+
+    def _untrained(self, purpose: str) -> ValueError:
+        return ValueError(
+            f"There must be a checkpoint to {purpose}; model_dir {self.model_dir} has none. "
+            "Train first, or give the model_dir that was trained in."
+        )
+
+
+def _with_model_dir(config: Any, model_dir: Any) -> RunConfig:
+    """A copy of `config` whose model_dir is the one of both that is given, or else a temporary one."""
+    if config is None:
+        config = RunConfig()
+    if not isinstance(config, RunConfig):
+        raise _checks.wrong_type("config", "must be a RunConfig or None", config, was=ValueError)
+    if not model_dir:
+        if config.model_dir:
+            return copy.deepcopy(config)
+        model_dir = tempfile.mkdtemp()
+        logger.warning("No model_dir is given: using the temporary folder %s", model_dir)
+    try:
+        model_dir = os.fsdecode(model_dir)
+    except TypeError:
+        raise _checks.wrong_type("model_dir", "must be a path or None", model_dir) from None
+    if config.model_dir not in (None, model_dir):
+        raise _checks.wrong_value(
+            "model_dir",
+            f"must be config.model_dir, {config.model_dir!r}, if both are given",
+            model_dir,
+        )
+    return config.replace(model_dir=model_dir)
+
+
+def _check_nothing_overridden(kind: type) -> None:
+    """Raises ValueError if a subclass overrides a public member; new members are welcome."""
+    members = {name for name in vars(Estimator) if not name.startswith("_")}
+    overridden = sorted(
+        name
+        for name in members
+        if inspect.getattr_static(kind, name) is not inspect.getattr_static(Estimator, name)
+    )
+    if overridden:
+        raise ValueError(
+            f"A subclass of Estimator must not override its members; {kind.__qualname__} overrides "
+            f"{overridden}. Put the change into model_fn, a hook, or a member of another name."
+        )

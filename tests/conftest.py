@@ -1,0 +1,32 @@
+"""What every test starts from: a quiet TensorFlow, no cluster around it, an empty default graph."""
+
+import os
+from collections.abc import Iterator
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read once, when TensorFlow is first imported
+
+import hypothesis
+import pytest
+import tensorflow as tf
+
+# These run what a reader sees, which is written for the newest TensorFlow.
+_NEWEST_ONLY = ("test_documentation.py", "test_digits.py")
+
+# A graph takes long to build the first time, so no deadline; the same examples at every run.
+hypothesis.settings.register_profile("graphs", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("graphs")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks as core all that is neither slow nor about the newest TensorFlow only."""
+    for item in items:
+        if item.path.name not in _NEWEST_ONLY and item.get_closest_marker("slow") is None:
+            item.add_marker(pytest.mark.core)
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No TF_CONFIG from outside, and no ops that an earlier test left in the default graph."""
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    yield
+    tf.compat.v1.reset_default_graph()

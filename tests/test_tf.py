@@ -1,0 +1,99 @@
+"""Each access to TensorFlow's private parts does what it is there for."""
+
+import pytest
+import tensorflow as tf
+
+from tf_estimator import _tf
+
+v1 = tf.compat.v1
+
+
+def test_the_logger_is_below_the_one_of_tensorflow() -> None:
+    assert _tf.logger.parent is tf.get_logger()
+
+
+def test_an_operation_can_be_made_to_wait_for_another() -> None:
+    with tf.Graph().as_default(), v1.Session() as session:
+        variable = v1.get_variable("v", initializer=0.0, use_resource=True)
+        late = tf.no_op()
+        _tf.add_control_inputs(late, [variable.assign_add(1.0).op])
+        session.run(variable.initializer)
+        session.run(late)
+        assert session.run(variable) == 1.0
+
+
+def test_a_tensorflow_that_cannot_order_operations_is_named() -> None:
+    with pytest.raises(NotImplementedError, match=tf.__version__):
+        _tf.add_control_inputs(object(), [])  # has no such method
+
+
+def test_control_flow_of_tensorflow_1_is_seen() -> None:
+    inside = []
+    v2 = v1.control_flow_v2_enabled()
+    v1.disable_control_flow_v2()
+    try:
+        with tf.Graph().as_default():
+            outside = v1.placeholder(tf.bool, [])
+            tf.cond(outside, lambda: inside.append(tf.constant(1)) or 1, lambda: 2)
+    finally:
+        if v2:
+            v1.enable_control_flow_v2()
+    assert _tf.in_v1_control_flow(inside[0].op)
+    assert not _tf.in_v1_control_flow(outside.op)
+
+
+def _read(variable: tf.Variable) -> tf.Tensor:
+    return variable.read_value()
+
+
+def _write(variable: tf.Variable) -> tf.Tensor:
+    return variable.assign_add([1.0]).op
+
+
+def _scatter(variable: tf.Variable) -> tf.Tensor:
+    return v1.scatter_add(variable, [0], [1.0])
+
+
+def _gather(variable: tf.Variable) -> tf.Tensor:
+    return variable.sparse_read([0])
+
+
+def _call_that_reads(variable: tf.Variable) -> tf.Tensor:
+    return tf.function(lambda: variable + 1.0)()
+
+
+def _call_that_writes(variable: tf.Variable) -> tf.Tensor:
+    return tf.function(lambda: variable.assign_add([1.0]))()
+
+
+def _branch_that_reads(variable: tf.Variable) -> tf.Tensor:
+    return tf.cond(v1.placeholder(tf.bool, []), lambda: variable + 1.0, lambda: variable + 2.0)
+
+
+def _branch_that_writes(variable: tf.Variable) -> tf.Tensor:
+    return tf.cond(
+        v1.placeholder(tf.bool, []),
+        lambda: variable.assign_add([1.0]).read_value(),
+        variable.read_value,
+    )
+
+
+@pytest.mark.parametrize("use", [_read, _gather, _call_that_reads, _branch_that_reads])
+def test_what_only_reads_a_variable_does_not_count_as_writing(use) -> None:
+    with tf.Graph().as_default():
+        variable = v1.get_variable("v", [1], use_resource=True)
+        before = set(variable.handle.consumers())
+        use(variable)
+        uses = [op for op in variable.handle.consumers() if op not in before]
+        assert uses
+        assert not any(_tf.writes_variable(op, variable.handle) for op in uses)
+
+
+@pytest.mark.parametrize("use", [_write, _scatter, _call_that_writes, _branch_that_writes])
+def test_what_writes_a_variable_is_seen(use) -> None:
+    with tf.Graph().as_default():
+        variable = v1.get_variable("v", [1], use_resource=True)
+        before = set(variable.handle.consumers())
+        use(variable)
+        uses = [op for op in variable.handle.consumers() if op not in before]
+        assert any(_tf.writes_variable(op, variable.handle) for op in uses)
