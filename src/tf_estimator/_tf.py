@@ -1,16 +1,17 @@
-"""The only door to TensorFlow's oddities: every private or semi-public access, each with why, a guard and a test.
+"""The only door to TensorFlow's oddities: each private access, with why, a guard and a test.
 
 Everything else in the package uses `tf.*` and `tf.compat.v1.*` as TensorFlow documents them.
 """
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import tensorflow as tf
 
 v1 = tf.compat.v1
 
-# A child of TensorFlow's logger: `tf.compat.v1.logging.set_verbosity` and its handlers apply to it as well.
+# A child of TensorFlow's logger: `tf.compat.v1.logging.set_verbosity` and its handlers reach it.
 logger = tf.get_logger().getChild("estimator")
 
 
@@ -73,8 +74,9 @@ _CALLING_OPS = ("PartitionedCall", "If", "While", "Case")
 def is_eager(tensor: tf.Tensor) -> bool:
     """Whether a tensor was made eagerly.
 
-    Why: `tf.is_tensor` does not tell, and `.graph` raises on an eager tensor. `tf.__internal__` is semi-public,
-    so where it has no `EagerTensor` the answer is taken from the graph that only a symbolic tensor has.
+    Why: `tf.is_tensor` does not tell, and `.graph` raises on an eager tensor.
+    Guard: `tf.__internal__` is semi-public. Where it has no `EagerTensor`, the answer is taken from
+    the graph, which only a symbolic tensor has.
     """
     kind = getattr(getattr(tf, "__internal__", None), "EagerTensor", None)
     if kind is not None:
@@ -98,3 +100,21 @@ def add_saving_listeners(hook: Any, listeners: Iterable[Any]) -> None:
             "pass them to its own argument `listeners`."
         )
     kept.extend(listeners)
+
+
+@contextlib.contextmanager
+def without_deprecation_notes() -> Iterator[None]:
+    """Keeps TensorFlow from logging that what it calls itself is deprecated.
+
+    Why: sessions, savers and the SavedModel builder of `tf.compat.v1` call deprecated parts of
+    TensorFlow, and it logs that as though the user could change it.
+    Guard: where the switch is gone the notes are logged, and nothing else changes.
+    """
+    try:
+        from tensorflow.python.util import deprecation  # noqa: PLC0415 - private, may be gone
+
+        silence = deprecation.silence
+    except (ImportError, AttributeError):
+        silence = contextlib.nullcontext
+    with silence():
+        yield

@@ -318,6 +318,14 @@ class Estimator:
             as_text,
         )
 
+    @property
+    def export_savedmodel(self) -> Any:
+        """Was renamed: asking for it is an AttributeError that says so."""
+        raise AttributeError(
+            "Estimator.export_savedmodel is of version 1 only. Call export_saved_model, or take "
+            "tf_estimator.compat.v1.Estimator."
+        )
+
     def get_variable_names(self) -> list[str]:
         """The names of the variables in the newest checkpoint.
 
@@ -425,12 +433,14 @@ def _with_model_dir(config: Any, model_dir: Any) -> RunConfig:
 
 
 def _check_nothing_overridden(kind: type) -> None:
-    """Raises ValueError if a subclass overrides a public member; new members are welcome."""
+    """Raises ValueError if a user's class overrides a public member; new members are welcome."""
+    package = __name__.partition(".")[0]
+    ours = next(each for each in kind.__mro__ if each.__module__.partition(".")[0] == package)
     members = {name for name in vars(Estimator) if not name.startswith("_")}
     overridden = sorted(
         name
         for name in members
-        if inspect.getattr_static(kind, name) is not inspect.getattr_static(Estimator, name)
+        if inspect.getattr_static(kind, name) is not inspect.getattr_static(ours, name)
     )
     if overridden:
         raise ValueError(

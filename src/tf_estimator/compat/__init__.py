@@ -1,0 +1,1 @@
+"""Surfaces of earlier TensorFlow versions."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 
-from tf_estimator._tf import v1
+from tf_estimator._tf import v1, without_deprecation_notes
 
 
 class _ClosableCreator(v1.train.SessionCreator):
@@ -40,7 +40,8 @@ def monitored_session(
     """
     closable = _ClosableCreator(creator)
     try:
-        session = v1.train.MonitoredSession(closable, hooks)
+        with without_deprecation_notes():
+            session = v1.train.MonitoredSession(closable, hooks)
     except BaseException:
         closable.close()
         raise

@@ -152,7 +152,7 @@ def _made_outside(metric: Any) -> ValueError:
 
 def _accesses(metric: Any, variable: tf.Variable) -> dict[tf.Operation, bool]:
     """The operations that use a variable, and whether each writes it."""
-    found = {}
+    found: dict[tf.Operation, bool] = {}
     handles = [variable.handle]
     for handle in handles:
         for op in handle.consumers():
