@@ -19,6 +19,9 @@ from tf_estimator.spec import ModeKeys
 # The first graph that is there brings the variables, so it is the one that may have most of them.
 _ORDER = (ModeKeys.TRAIN, ModeKeys.EVAL, ModeKeys.PREDICT)
 
+# The collection in which who trains a SavedModel further looks for the op of one step.
+_TRAIN_OP_KEY = "saved_model_train_op"
+
 
 def check_receiver_fns(receiver_fns: Mapping[str, Any]) -> None:
     """Raises unless every mode is a ModeKeys and has a function.
@@ -132,10 +135,14 @@ def _add_mode(
                 f"All modes of one export must share the variables of the first; mode "
                 f"{built.mode!r} adds {new}. Build them in every mode, or export it on its own."
             )
-        check_checkpoint(built, checkpoint_path)
+        _check_weights(built, checkpoint_path)
         scaffold = built.spec.scaffold
         saver = scaffold.saver or v1.train.Saver(sharded=True, allow_empty=True)
-        local_init_op = scaffold.local_init_op or v1.train.Scaffold.default_local_init_op()
+        local_init_op = scaffold.local_init_op
+        if local_init_op is None:
+            local_init_op = v1.train.Scaffold.default_local_init_op()
+        if built.spec.train_op is not None:
+            v1.add_to_collection(_TRAIN_OP_KEY, built.spec.train_op)
         given = {
             "signature_def_map": signature_defs,
             "assets_collection": v1.get_collection(v1.GraphKeys.ASSET_FILEPATHS),
@@ -152,6 +159,16 @@ def _add_mode(
             saver.restore(session, checkpoint_path)
             builder.add_meta_graph_and_variables(session, tags, **given)
         return names
+
+
+def _check_weights(built: BuiltGraph, checkpoint_path: str) -> None:
+    """Raises unless the graph can be filled from `checkpoint_path`; a ValueError for what it lacks, as ever."""
+    try:
+        check_checkpoint(built, checkpoint_path)
+    except tf.errors.NotFoundError as error:
+        raise ValueError(
+            f"Mode {built.mode!r} cannot be exported: {error.message}"
+        ) from error
 
 
 def _copy_assets(export_dir: str, assets_extra: Mapping[str, str]) -> None:
