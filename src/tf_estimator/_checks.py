@@ -71,10 +71,10 @@ def hooks(subject: str, value: Iterable[Any] | None) -> tuple[Any, ...]:
 
 
 def instances(subject: str, value: Iterable[Any] | None, kind: type) -> tuple[Any, ...]:
-    """`value` as a tuple, () for None; TypeError unless it is an iterable of instances of `kind`."""
+    """`value` as a tuple, () for what is false; TypeError unless it holds instances of `kind`."""
     rule = f"must be an iterable of {kind.__name__} instances, or None"
     try:
-        found = tuple(value or ())
+        found = () if _is_false(value) else tuple(value)  # type: ignore[arg-type]
     except TypeError:
         raise wrong_type(subject, rule, value) from None
     for one in found:
@@ -83,6 +83,13 @@ def instances(subject: str, value: Iterable[Any] | None, kind: type) -> tuple[An
                 f"Every element of {subject}", f"must be a {kind.__name__} instance", one
             )
     return found
+
+
+def _is_false(value: Any) -> bool:
+    try:
+        return not value
+    except ValueError:  # The truth of an array without elements, or with several, is an error.
+        return False
 
 
 def positive_or_none(subject: str, value: int | None) -> int | None:

@@ -128,6 +128,7 @@ class Estimator:
                 "train must not be called by a task of type evaluator; TF_CONFIG says it is one. "
                 "Call train_and_evaluate, which does what the task's type asks for."
             )
+        _refuse_strategy("train_distribute", self._config.train_distribute)
         engine.check_input_fn(input_fn)
         if steps is not None and max_steps is not None:
             raise ValueError(
@@ -180,6 +181,7 @@ class Estimator:
         Example:
             `estimator.evaluate(input_fn, name="test")["loss"]`
         """
+        _refuse_strategy("eval_distribute", self._config.eval_distribute)
         engine.check_input_fn(input_fn)
         _checks.positive_or_none("steps", steps)
         all_hooks = _checks.hooks("hooks", hooks)
@@ -432,11 +434,22 @@ def _with_model_dir(config: Any, model_dir: Any) -> RunConfig:
     return config.replace(model_dir=model_dir)
 
 
+def _refuse_strategy(name: str, strategy: Any) -> None:
+    """Raises for a strategy: running on one device as though none was given would be a lie."""
+    if strategy is not None:
+        raise NotImplementedError(
+            f"RunConfig.{name} cannot be followed yet; received {_checks.shown(strategy)}. "
+            "Leave it out to run on one device."
+        )
+
+
 def _check_nothing_overridden(kind: type) -> None:
     """Raises ValueError if a user's class overrides a public member; new members are welcome."""
     package = __name__.partition(".")[0]
     ours = next(each for each in kind.__mro__ if each.__module__.partition(".")[0] == package)
-    members = {name for name in vars(Estimator) if not name.startswith("_")}
+    # The two that only tell something could always be overridden, and programs do.
+    free = {"latest_checkpoint", "model_fn"}
+    members = {name for name in vars(Estimator) if not name.startswith("_")} - free
     overridden = sorted(
         name
         for name in members

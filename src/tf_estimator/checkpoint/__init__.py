@@ -1,7 +1,7 @@
 """Checkpoints: where they are, whether they fit a graph, what a new model takes from an old one."""
 
 from tf_estimator.checkpoint.compare import check_restorable
-from tf_estimator.checkpoint.find import exists, step_of_latest
+from tf_estimator.checkpoint.find import check_path, exists, step_of_latest
 from tf_estimator.checkpoint.folder import check_room, prepare_folder
 from tf_estimator.checkpoint.warm_start import (
     VocabInfo,
@@ -14,6 +14,7 @@ from tf_estimator.checkpoint.warm_start import (
 __all__ = [
     "VocabInfo",
     "WarmStartSettings",
+    "check_path",
     "check_restorable",
     "check_room",
     "exists",

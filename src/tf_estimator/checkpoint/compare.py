@@ -6,6 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_estimator._tf import v1
+
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _MANY = 10
 
@@ -26,22 +28,23 @@ class Difference:
 
 
 def check_restorable(variables: Iterable[tf.Variable], checkpoint: str) -> None:
-    """Raises unless every variable can be restored from `checkpoint`.
+    """Raises unless all variables and all tables that are saved can be restored from `checkpoint`.
 
     Checkpoints of tf.train.Checkpoint are passed over: their keys are no variable names.
+    Tables are those of the default graph.
 
     Args:
         variables: the graph's variables that a Saver would restore by name.
         checkpoint: the path of a readable checkpoint.
 
     Raises:
-        tf.errors.NotFoundError: the checkpoint lacks variables.
+        tf.errors.NotFoundError: the checkpoint lacks variables or tables.
         tf.errors.InvalidArgumentError: a shape or a type differs.
     """
     reader = tf.train.load_checkpoint(checkpoint)
     if reader.has_tensor(_OBJECT_GRAPH):
         return
-    found = difference(variables, reader)
+    found = difference(variables, reader, _tables())
     if not found.missing and not found.changed:
         return
     parts = [
@@ -59,10 +62,13 @@ def check_restorable(variables: Iterable[tf.Variable], checkpoint: str) -> None:
     )
 
 
-def difference(variables: Iterable[tf.Variable], reader: Any) -> Difference:
+def difference(
+    variables: Iterable[tf.Variable], reader: Any, others: Iterable[str] = ()
+) -> Difference:
     """Compares variables with what a checkpoint reader finds, by name, shape and type.
 
-    A partitioned variable is compared under its full name and shape.
+    A partitioned variable is compared under its full name and shape. `others` are names that a
+    Saver restores as well, of whatever shape.
     """
     shapes = reader.get_variable_to_shape_map()
     types = reader.get_variable_to_dtype_map()
@@ -80,8 +86,16 @@ def difference(variables: Iterable[tf.Variable], reader: Any) -> Difference:
         elif not shape.is_compatible_with(shapes[name]) or types[name] != dtype:
             theirs = f"{shapes[name]} {types[name].name} in the checkpoint"
             changed[name] = f"{shape} {dtype.name} in the graph, {theirs}"
-    unused = sorted(set(shapes) - seen)
+    others = set(others)
+    missing.extend(others - set(shapes))
+    unused = sorted(set(shapes) - seen - others)
     return Difference(tuple(sorted(missing)), tuple(unused), changed)
+
+
+def _tables() -> list[str]:
+    """The names under which the tables of the default graph that can change are saved."""
+    saved = v1.get_collection(v1.GraphKeys.SAVEABLE_OBJECTS)
+    return [part.name for each in saved for part in getattr(each, "specs", ())]
 
 
 def _saved_as(variable: tf.Variable) -> tuple[str, tf.TensorShape]:

@@ -7,14 +7,17 @@ from collections.abc import Callable, Iterable
 import tensorflow as tf
 
 from tf_estimator import _checks
+from tf_estimator.checkpoint.find import check_path
 
 
 def prepare_folder(model_dir: str) -> None:
     """Makes `model_dir` if there is none.
 
     Raises:
-        ValueError: something else than a folder has that name.
+        ValueError: something else than a folder has that name, or it is a name under which
+            TensorFlow would save checkpoints and never find them again.
     """
+    check_path("model_dir", model_dir)
     if tf.io.gfile.exists(model_dir) and not tf.io.gfile.isdir(model_dir):
         raise _checks.wrong_value("model_dir", "must be a folder, and this is a file", model_dir)
     tf.io.gfile.makedirs(model_dir)
@@ -49,8 +52,8 @@ def check_room(
         raise tf.errors.ResourceExhaustedError(
             None,
             None,
-            f"The disk of model_dir {model_dir} has {_megabytes(free)} free, and a checkpoint of this"
-            f" model needs {_megabytes(needed)}. Free some space, or use another model_dir.",
+            f"The disk of model_dir {model_dir} has {_megabytes(free)} free, and a checkpoint of "
+            f"this model needs {_megabytes(needed)}. Free some space, or use another model_dir.",
         )
 
 

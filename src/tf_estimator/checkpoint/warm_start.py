@@ -2,14 +2,14 @@
 
 import collections
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from tf_estimator import _checks
 from tf_estimator._tf import logger, v1
-from tf_estimator.checkpoint.find import exists
+from tf_estimator.checkpoint.find import check_path, exists
 
 VocabInfo = v1.train.VocabInfo
 
@@ -28,12 +28,13 @@ class WarmStartSettings(
     """What to warm-start from, and which variables.
 
     Args:
-        ckpt_to_initialize_from: a checkpoint, or a model_dir whose newest checkpoint is taken.
-        vars_to_warm_start: a regular expression for names of trainable variables (default: all of them), a
-            list of regular expressions for names of all variables, a list of variables, or None for only
-            those in `var_name_to_vocab_info`.
-        var_name_to_vocab_info: variable name to VocabInfo, for variables whose rows follow a vocabulary that
-            has changed.
+        ckpt_to_initialize_from: a checkpoint, a model_dir whose newest checkpoint is taken, or a
+            SavedModel.
+        vars_to_warm_start: a regular expression for names of trainable variables (default: all of
+            them), a list of regular expressions for names of all variables, a list of variables, or
+            None for only those in `var_name_to_vocab_info`.
+        var_name_to_vocab_info: variable name to VocabInfo, for variables whose rows follow a
+            vocabulary that has changed.
         var_name_to_prev_var_name: variable name to its name in the checkpoint, where they differ.
 
     Raises:
@@ -48,15 +49,16 @@ class WarmStartSettings(
 
     def __new__(
         cls,
-        ckpt_to_initialize_from: str,
+        ckpt_to_initialize_from: str | bytes | os.PathLike[str],
         vars_to_warm_start: str | Sequence[str] | Sequence[tf.Variable] | None = ".*",
         var_name_to_vocab_info: Mapping[str, Any] | None = None,
         var_name_to_prev_var_name: Mapping[str, str] | None = None,
     ) -> "WarmStartSettings":
+        """Checks the arguments and copies the dicts."""
         if not ckpt_to_initialize_from:
             raise _checks.wrong_value(
                 "ckpt_to_initialize_from",
-                "must name a checkpoint or a model_dir",
+                "must name a checkpoint, a model_dir or a SavedModel",
                 ckpt_to_initialize_from,
             )
         return super().__new__(
@@ -72,8 +74,8 @@ def warm_start_settings(given: Any) -> WarmStartSettings | None:
     """The settings meant by what a user gave as `warm_start_from`.
 
     Args:
-        given: None, WarmStartSettings, or a path (str, bytes, os.PathLike) of a model_dir, a checkpoint or a
-            SavedModel.
+        given: None, WarmStartSettings, or a path (str, bytes, os.PathLike) of a model_dir, a
+            checkpoint or a SavedModel.
 
     Returns:
         WarmStartSettings, or None for None.
@@ -87,10 +89,7 @@ def warm_start_settings(given: Any) -> WarmStartSettings | None:
         raise _checks.wrong_type(
             "warm_start_from", "must be a path or WarmStartSettings", given, was=ValueError
         )
-    path = os.fsdecode(given)
-    # A SavedModel keeps its weights as a checkpoint of this name.
-    weights = os.path.join(path, "variables", "variables")
-    return WarmStartSettings(weights if exists(weights) else path)
+    return WarmStartSettings(os.fsdecode(given))
 
 
 def warm_start(settings: WarmStartSettings) -> None:
@@ -121,8 +120,15 @@ def warm_start_checkpoint(settings: WarmStartSettings) -> str:
     Raises:
         ValueError: there is none.
     """
-    path = settings.ckpt_to_initialize_from
-    found = tf.train.latest_checkpoint(path) if tf.io.gfile.isdir(path) else path
+    path = os.fsdecode(settings.ckpt_to_initialize_from)
+    check_path("warm_start_from", path)
+    # A SavedModel keeps its weights as a checkpoint of this name.
+    weights = os.path.join(path, "variables", "variables")
+    found: str | None
+    if exists(weights):
+        found = weights
+    else:
+        found = tf.train.latest_checkpoint(path) if tf.io.gfile.isdir(path) else path
     if found is None or not exists(found):
         raise _checks.wrong_value(
             "warm_start_from",

@@ -1,5 +1,6 @@
 """Evaluation: metrics over batches, from one checkpoint."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -101,7 +102,7 @@ def evaluate(
         final = v1.train.FinalOpsHook(ops.values)
         all_hooks = [*built.input_hooks, counter, *hooks, *built.spec.evaluation_hooks, final]
         creator = restoring_session_creator(
-            built, checkpoint_path, config, config.evaluation_master
+            _with_metrics_initialized(built), checkpoint_path, config, config.evaluation_master
         )
         with monitored_session(creator, all_hooks) as session:
             while not session.should_stop():
@@ -111,3 +112,16 @@ def evaluate(
             "input_fn", "must yield at least one batch to evaluate", "no batch at all"
         )
     return dict(final.final_ops_values)
+
+
+def _with_metrics_initialized(built: BuiltGraph) -> BuiltGraph:
+    """Lets a local_init_op of the user's run beside the default one.
+
+    The user's was made before the metrics' variables, so it does not initialize them.
+    """
+    scaffold = built.spec.scaffold
+    if scaffold.local_init_op is None:
+        return built
+    both = tf.group(scaffold.local_init_op, v1.train.Scaffold.default_local_init_op())
+    completed = v1.train.Scaffold(local_init_op=both, copy_from_scaffold=scaffold)
+    return dataclasses.replace(built, spec=built.spec._replace(scaffold=completed))

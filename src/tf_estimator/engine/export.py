@@ -1,7 +1,8 @@
 """SavedModels: one graph a mode, the variables once, written aside and then renamed."""
 
+import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -79,6 +80,7 @@ def export(
         ValueError: there is no such checkpoint, no signature can be made, or a later mode has
             variables that the first one lacks.
     """
+    extra = _extra_assets(assets_extra or {})
     export_dir = signatures.timestamped_export_dir(base)
     temporary = signatures.temporary_export_dir(export_dir)
     builder = v1.saved_model.Builder(os.fsdecode(temporary))
@@ -88,7 +90,7 @@ def export(
             built, receiver = _build(model, mode, receiver_fns[mode], config)
             saved = _add_mode(builder, built, receiver, config, checkpoint_path, saved)
         builder.save(as_text)
-        _copy_assets(os.fsdecode(temporary), assets_extra or {})
+        _copy_assets(os.fsdecode(temporary), extra)
         tf.io.gfile.rename(temporary, export_dir)
     except BaseException:
         if tf.io.gfile.exists(temporary):
@@ -135,18 +137,16 @@ def _add_mode(
                 f"All modes of one export must share the variables of the first; mode "
                 f"{built.mode!r} adds {new}. Build them in every mode, or export it on its own."
             )
-        _check_weights(built, checkpoint_path)
+        with _lack_is_value_error(built.mode):
+            check_checkpoint(built, checkpoint_path)
         scaffold = built.spec.scaffold
         saver = scaffold.saver or v1.train.Saver(sharded=True, allow_empty=True)
-        local_init_op = scaffold.local_init_op
-        if local_init_op is None:
-            local_init_op = v1.train.Scaffold.default_local_init_op()
         if built.spec.train_op is not None:
             v1.add_to_collection(_TRAIN_OP_KEY, built.spec.train_op)
         given = {
             "signature_def_map": signature_defs,
             "assets_collection": v1.get_collection(v1.GraphKeys.ASSET_FILEPATHS),
-            "main_op": local_init_op,
+            "main_op": _main_op(scaffold),
             "saver": saver,
             "strip_default_attrs": True,
         }
@@ -155,29 +155,45 @@ def _add_mode(
         if saved is not None:
             builder.add_meta_graph(tags, **given)
             return saved
-        with v1.Session(config=session_config) as session:
+        with v1.Session(config=session_config) as session, _lack_is_value_error(built.mode):
             saver.restore(session, checkpoint_path)
             builder.add_meta_graph_and_variables(session, tags, **given)
         return names
 
 
-def _check_weights(built: BuiltGraph, checkpoint_path: str) -> None:
-    """Raises unless the graph can be filled from `checkpoint_path`; a ValueError for what it lacks, as ever."""
+@contextlib.contextmanager
+def _lack_is_value_error(mode: str) -> Iterator[None]:
+    """Makes a ValueError of that for missing variables: in an export it ever was one."""
     try:
-        check_checkpoint(built, checkpoint_path)
+        yield
     except tf.errors.NotFoundError as error:
-        raise ValueError(
-            f"Mode {built.mode!r} cannot be exported: {error.message}"
-        ) from error
+        raise ValueError(f"Mode {mode!r} cannot be exported. {error.message}") from error
 
 
-def _copy_assets(export_dir: str, assets_extra: Mapping[str, str]) -> None:
+def _main_op(scaffold: tf.compat.v1.train.Scaffold) -> tf.Operation:
+    """What a loader runs after it restored the variables: local variables, tables."""
+    given = scaffold.local_init_op
+    if given is None:
+        given = v1.train.Scaffold.default_local_init_op()
+    # A session runs a tensor as well, a SavedModel takes only an operation.
+    return given if isinstance(given, tf.Operation) else tf.group(given)
+
+
+def _extra_assets(assets_extra: Mapping[str, str]) -> dict[str, str]:
+    """The path below the export's folder to the file that is copied there."""
+    targets = {}
     for name, source in assets_extra.items():
         target = os.path.normpath(os.path.join("assets.extra", name))
         if not target.startswith("assets.extra" + os.sep):
             raise _checks.wrong_value(
                 "A key of assets_extra", "must be a path below assets.extra", name
             )
+        targets[target] = source
+    return targets
+
+
+def _copy_assets(export_dir: str, targets: Mapping[str, str]) -> None:
+    for target, source in targets.items():
         path = os.path.join(export_dir, target)
         tf.io.gfile.makedirs(os.path.dirname(path))
         tf.io.gfile.copy(source, path)

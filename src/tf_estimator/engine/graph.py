@@ -63,7 +63,7 @@ def build(
         The BuiltGraph; nothing has run yet.
     """
     graph = tf.Graph()
-    with graph.as_default(), tf.device(config.device_fn):
+    with graph.as_default(), v1.device(config.device_fn):
         v1.set_random_seed(config.tf_random_seed)
         step = v1.train.get_or_create_global_step()
         features, labels, input_hooks = read_input()

@@ -1,6 +1,6 @@
 """Prediction: one session.run a batch, handed out as it comes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,13 +21,18 @@ def chosen_predictions(predictions: Any, predict_keys: Sequence[str] | str | Non
         predict_keys: names to keep (one alone may be a str), or None for all.
 
     Raises:
+        TypeError: predict_keys are no names.
         ValueError: there are keys and no dict, or none of them is in the dict.
     """
-    if predict_keys is None or (not predict_keys and isinstance(predictions, dict)):
+    if not predict_keys:
         return predictions
     if not isinstance(predictions, dict):
         raise _checks.wrong_value(
             "predict_keys", "must be None when predictions is no dict", predict_keys
+        )
+    if not isinstance(predict_keys, Iterable):
+        raise _checks.wrong_type(
+            "predict_keys", "must be names of predictions, or None", predict_keys
         )
     wanted = {predict_keys} if isinstance(predict_keys, str) else set(predict_keys)
     chosen = {key: value for key, value in predictions.items() if key in wanted}
@@ -69,8 +74,7 @@ def predict(
     all_hooks = [*built.input_hooks, *hooks, *built.spec.prediction_hooks]
     with built.graph.as_default():
         creator = restoring_session_creator(built, checkpoint_path, config, config.master)
-        opened = monitored_session(creator, all_hooks)
-        session = opened.__enter__()
+        session = monitored_session(creator, all_hooks)
     try:
         while not session.should_stop():
             with built.graph.as_default():
@@ -78,32 +82,35 @@ def predict(
             yield from _examples(batch) if yield_single_examples else (batch,)
     except BaseException as error:
         with built.graph.as_default():
-            ended = opened.__exit__(type(error), error, error.__traceback__)
+            ended = session.__exit__(type(error), error, error.__traceback__)
         if not ended:
             raise
     else:
         with built.graph.as_default():
-            opened.__exit__(None, None, None)
+            session.__exit__(None, None, None)
 
 
 def _examples(batch: Any) -> Iterator[Any]:
     """The examples of a batch, as arrays or dicts of arrays."""
     if not isinstance(batch, dict):
-        _batch_size({"predictions": batch})
+        _batch_size({None: batch})
         yield from batch
         return
     for row in range(_batch_size(batch)):
         yield {key: value[row] for key, value in batch.items()}
 
 
-def _batch_size(batch: dict[str, Any]) -> int:
+def _batch_size(batch: dict[Any, Any]) -> int:
     hint = "Pass yield_single_examples=False to get whole batches."
     sizes = {}
     for key, value in batch.items():
         shape = np.shape(value)
         if not shape:
             raise _checks.wrong_value(
-                f"predictions[{key!r}]", "must have a batch dimension to be split", value, hint
+                "Predictions" if key is None else f"predictions[{key!r}]",
+                "must have a batch dimension to be split",
+                value,
+                hint,
             )
         sizes[key] = shape[0]
     if len(set(sizes.values())) > 1:

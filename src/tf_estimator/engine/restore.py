@@ -17,7 +17,13 @@ def check_checkpoint(built: BuiltGraph, checkpoint_path: str) -> None:
         tf.errors.InvalidArgumentError: a shape or a type differs.
     """
     if not checkpoint.exists(checkpoint_path):
-        raise _checks.wrong_value("checkpoint_path", "must name a checkpoint", checkpoint_path)
+        raise _checks.wrong_value(
+            "checkpoint_path",
+            "must name a checkpoint",
+            checkpoint_path,
+            "Give it as latest_checkpoint() does: a folder, a name, and no .index, .data or .meta.",
+        )
+    checkpoint.check_path("checkpoint_path", checkpoint_path)
     if not built.has_own_saver:
         checkpoint.check_restorable(built.variables, checkpoint_path)
 
@@ -25,7 +31,7 @@ def check_checkpoint(built: BuiltGraph, checkpoint_path: str) -> None:
 def restoring_session_creator(
     built: BuiltGraph, checkpoint_path: str | None, config: RunConfig, master: str
 ) -> tf.compat.v1.train.SessionCreator:
-    """A creator of sessions that start from `checkpoint_path`, or from initial values if it is None."""
+    """A creator of sessions that start from `checkpoint_path`, or if None from initial values."""
     if checkpoint_path is not None:
         check_checkpoint(built, checkpoint_path)
     return v1.train.ChiefSessionCreator(
@@ -39,8 +45,8 @@ def restoring_session_creator(
 def require_given_weights(built: BuiltGraph, model_dir: str) -> None:
     """Raises unless a graph without a checkpoint gets weights that someone chose.
 
-    It does where the scaffold initializes, where there are no variables, and where model_fn points a
-    variable's initial value at another checkpoint (`tf.compat.v1.train.init_from_checkpoint`).
+    It does where the scaffold initializes, where there are no variables, and where model_fn points
+    a variable's initial value at another checkpoint (`tf.compat.v1.train.init_from_checkpoint`).
 
     Raises:
         ValueError: the weights would be those that training starts from.
@@ -51,8 +57,8 @@ def require_given_weights(built: BuiltGraph, model_dir: str) -> None:
     if initialized or not variables or any(_is_read_from_disk(each) for each in variables):
         return
     raise ValueError(
-        f"There must be a checkpoint to predict from; model_dir {model_dir} has none, and the model "
-        "would answer with its initial weights. Train first, or give checkpoint_path or "
+        f"There must be a checkpoint to predict from; model_dir {model_dir} has none, and the "
+        "model would answer with its initial weights. Train first, or give checkpoint_path or "
         "warm_start_from."
     )
 

@@ -1,7 +1,6 @@
 """Sessions: who creates them, and that they are closed whatever happens."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -24,15 +23,14 @@ class _ClosableCreator(v1.train.SessionCreator):
             self._session.close()
 
 
-@contextlib.contextmanager
 def monitored_session(
     creator: tf.compat.v1.train.SessionCreator,
     hooks: Sequence[tf.compat.v1.train.SessionRunHook],
-) -> Iterator[tf.compat.v1.train.MonitoredSession]:
-    """A MonitoredSession that is closed on every way out, a failing hook while it opens included.
+) -> tf.compat.v1.train.MonitoredSession:
+    """A MonitoredSession, to be used in a `with`; a hook that fails while it opens leaves none open.
 
-    The end of the input (OutOfRangeError, StopIteration) ends the block without an error, as it does in
-    MonitoredSession itself.
+    The end of the input (OutOfRangeError, StopIteration) ends the `with` without an error, as
+    MonitoredSession has it.
 
     Args:
         creator: makes the session, restored and initialized.
@@ -40,10 +38,7 @@ def monitored_session(
     """
     closable = _ClosableCreator(creator)
     try:
-        with without_deprecation_notes():
-            session = v1.train.MonitoredSession(closable, hooks)
+        return v1.train.MonitoredSession(closable, hooks)
     except BaseException:
         closable.close()
         raise
-    with session:
-        yield session

@@ -70,7 +70,7 @@ class EstimatorSpec(_Fields):
 
     # No __slots__: the spec always took further attributes, and programs may rely on it.
 
-    def __new__(  # noqa: D102, PLR0917 - documented by the class; the arguments are the API's
+    def __new__(  # noqa: D102 - documented by the class
         cls,
         mode: Any,
         predictions: Any = None,

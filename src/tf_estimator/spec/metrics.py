@@ -243,7 +243,7 @@ def _put_in_order(
             elif one not in inside:
                 inside.add(one)
                 todo.append(one)
-    if isinstance(loss, tf.Tensor) and loss.op not in touched:
+    if isinstance(loss, tf.Tensor):
         border[loss.op] = None
 
     for one in accesses:
