@@ -107,8 +107,7 @@ def model_fn(
     features: dict[str, tf.Tensor], labels: tf.Tensor, mode: str, params: dict[str, Any]
 ) -> tfe.EstimatorSpec:
     """The model; `labels` are digits, int64 [n], or None to predict."""
-    dropout = params["dropout"] if mode == tfe.ModeKeys.TRAIN else 0.0
-    logits = network(features["image"], dropout)
+    logits = network(features["image"], params["dropout"] if mode == tfe.ModeKeys.TRAIN else 0.0)
     digit = tf.argmax(logits, axis=-1)
     if mode == tfe.ModeKeys.PREDICT:
         predictions = {"digit": digit, "probabilities": tf.nn.softmax(logits)}
@@ -133,9 +132,8 @@ def train(estimator: tfe.Estimator, data: Examples, held_out: Examples, steps: i
         print(f"{estimator.model_dir} holds an earlier run: going on from step {done}.")
     if done >= steps:
         print("It has had all its steps, so nothing is trained. A larger --steps trains on.")
-    for stop in np.linspace(0, steps, EVALUATIONS + 1, dtype=int)[1:]:
-        if stop <= done:
-            continue
+    stops = np.linspace(0, steps, EVALUATIONS + 1, dtype=int)
+    for stop in stops[stops > done]:
         progress = ProgressHook(steps, stream=sys.stdout)
         estimator.train(partial(train_input_fn, data), [progress], max_steps=int(stop))
         numbers = estimator.evaluate(partial(eval_input_fn, held_out))
@@ -177,8 +175,7 @@ def draw_curve(estimator: tfe.Estimator, path: Path) -> None:
     """The loss of the training steps and of the evaluations, and the accuracy, by step."""
     figure = Figure(figsize=(11, 4), layout="constrained")
     left, right = figure.subplots(1, 2, sharex=True)
-    losses = read_scalars(estimator.model_dir, "loss")
-    left.plot(*losses, alpha=0.5, label="training batches, with dropout")
+    left.plot(*read_scalars(estimator.model_dir, "loss"), alpha=0.5, label="training, with dropout")
     left.plot(*read_scalars(estimator.eval_dir(), "loss"), "o-", label="held-out digits")
     left.set(title="Loss", xlabel="step", ylabel="cross entropy", yscale="log")
     left.legend()

@@ -1,7 +1,7 @@
 """Argument checks that several rooms share, and the one shape of their messages.
 
-A message names the subject, the rule and the value that was received, and ends with what to do where that
-is not obvious from the rule::
+A message names the subject, the rule and the value that was received, and ends with what to do
+where that is not obvious from the rule::
 
     steps must be a positive integer or None; received -3 (int).
 
@@ -20,7 +20,7 @@ _short.maxdict = _short.maxlist = _short.maxtuple = 6
 
 
 def shown(value: Any) -> str:
-    """A short text for a received value: its repr, cut, with its type where the repr does not tell."""
+    """A short text for a received value: its repr, cut, and its type."""
     if value is None or isinstance(value, type):
         return repr(value)
     return f"{_short.repr(value)} ({type(value).__name__})"
@@ -66,7 +66,7 @@ def instance(subject: str, value: Any, kind: type, name: str | None = None) -> A
 
 
 def hooks(subject: str, value: Iterable[Any] | None) -> tuple[Any, ...]:
-    """The hooks as a tuple, () for None; TypeError for what is no iterable of SessionRunHook instances."""
+    """The hooks as a tuple, () for None; TypeError unless all are SessionRunHook instances."""
     return instances(subject, value, tf.compat.v1.train.SessionRunHook)
 
 

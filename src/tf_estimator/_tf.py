@@ -110,11 +110,13 @@ def without_deprecation_notes() -> Iterator[None]:
     TensorFlow, and it logs that as though the user could change it.
     Guard: where the switch is gone the notes are logged, and nothing else changes.
     """
-    try:
-        from tensorflow.python.util import deprecation  # noqa: PLC0415 - private, may be gone
-
-        silence = deprecation.silence
-    except (ImportError, AttributeError):
-        silence = contextlib.nullcontext
-    with silence():
+    with _silence():
         yield
+
+
+try:
+    from tensorflow.python.util.deprecation import (  # noqa: TID251 - see above
+        silence as _silence,
+    )
+except ImportError:
+    _silence = contextlib.nullcontext

@@ -1,4 +1,4 @@
-"""Estimator: the face of the library. It validates, and delegates to the engine; no graph code here."""
+"""Estimator: the face of the library. It checks arguments and delegates; no graph code here."""
 
 import copy
 import inspect
@@ -18,22 +18,25 @@ from tf_estimator.spec import EstimatorSpec, ModeKeys
 class Estimator:
     """Trains, evaluates, predicts with and exports the model that a model_fn builds.
 
-    Everything is kept in a model_dir: checkpoints, event files for TensorBoard, the graph. An Estimator
+    Everything is kept in a model_dir: checkpoints, event files for TensorBoard, the graph. An
+        Estimator
     made on a model_dir that has checkpoints goes on from the newest.
 
     Args:
-        model_fn: builds the model. Takes `features` and any of `labels`, `mode` (a ModeKeys), `params`
-            and `config`, by these names, and returns an EstimatorSpec. Called once for each graph.
+        model_fn: builds the model. Takes `features` and any of `labels`, `mode` (a ModeKeys),
+            `params` and `config`, by these names, and returns an EstimatorSpec. Called once for
+            each graph.
         model_dir: the folder; str, bytes or os.PathLike. Default: config's, else a temporary one.
         config: a RunConfig.
         params: handed to model_fn, and to input_fn if it asks; deep-copied.
-        warm_start_from: where the first weights come from while model_dir has no checkpoint: the path of
-            a model_dir, a checkpoint or a SavedModel (all trainable variables), or WarmStartSettings.
+        warm_start_from: where the first weights come from while model_dir has no checkpoint: the
+            path of a model_dir, a checkpoint or a SavedModel (all trainable variables), or
+            WarmStartSettings.
 
     Raises:
         TypeError: an argument has a wrong type.
-        ValueError: model_fn takes other names or no params while there are some, model_dir differs from
-            config's, or a subclass overrides a member of Estimator.
+        ValueError: model_fn takes other names or no params while there are some, model_dir differs
+            from config's, or a subclass overrides a member of Estimator.
 
     Example:
         >>> import tempfile
@@ -103,8 +106,8 @@ class Estimator:
         """Trains on from the newest checkpoint, and saves.
 
         Args:
-            input_fn: gives the batches: takes any of `mode`, `params`, `config`; returns a tf.data.Dataset
-                of features or (features, labels), or such tensors.
+            input_fn: gives the batches: takes any of `mode`, `params`, `config`; returns a
+                tf.data.Dataset of features or (features, labels), or such tensors.
             hooks: SessionRunHooks that run inside the training loop.
             steps: how many steps to add; None for as many as the input has.
             max_steps: the global step to train up to; nothing is done if it is reached already.
@@ -115,8 +118,8 @@ class Estimator:
 
         Raises:
             TypeError: an argument has a wrong type.
-            ValueError: both or neither positive of steps and max_steps, saving_listeners while saving is
-                off, no batch at all, or model_fn or input_fn returned something wrong.
+            ValueError: both or neither positive of steps and max_steps, saving_listeners while
+                saving is off, no batch at all, or model_fn or input_fn returned something wrong.
             tf.errors.NotFoundError, tf.errors.InvalidArgumentError: model_dir holds another model.
             tf.compat.v1.train.NanLossDuringTrainingError: the loss became NaN.
 
@@ -165,8 +168,8 @@ class Estimator:
             input_fn: gives the batches, as for `train`.
             steps: how many batches at most; None for as many as the input has.
             hooks: SessionRunHooks that run around every batch.
-            checkpoint_path: what to evaluate; None for the newest checkpoint. Without any, the initial
-                or warm-started weights are evaluated.
+            checkpoint_path: what to evaluate; None for the newest checkpoint. Without any, the
+                initial or warm-started weights are evaluated.
             name: tells several evaluation sets apart; each has a folder of its own.
 
         Returns:
@@ -174,9 +177,10 @@ class Estimator:
 
         Raises:
             TypeError: an argument has a wrong type.
-            ValueError: steps is not positive, no batch at all, no such checkpoint, a metric has a name
-                that is taken, or model_fn or input_fn returned something wrong.
-            tf.errors.NotFoundError, tf.errors.InvalidArgumentError: the checkpoint is of another model.
+            ValueError: steps is not positive, no batch at all, no such checkpoint, a metric has a
+                name that is taken, or model_fn or input_fn returned something wrong.
+            tf.errors.NotFoundError, tf.errors.InvalidArgumentError: the checkpoint is of another
+                model.
 
         Example:
             `estimator.evaluate(input_fn, name="test")["loss"]`
@@ -220,10 +224,12 @@ class Estimator:
 
         Raises:
             TypeError: an argument has a wrong type.
-            ValueError: there are no trained weights (no checkpoint, no warm_start_from, and nothing in
-                model_fn that loads some), predict_keys names nothing, predictions differ in batch size
-                while examples are wanted, or model_fn or input_fn returned something wrong.
-            tf.errors.NotFoundError, tf.errors.InvalidArgumentError: the checkpoint is of another model.
+            ValueError: there are no trained weights (no checkpoint, no warm_start_from, and nothing
+                in model_fn that loads some), predict_keys names nothing, predictions differ in
+                batch size while examples are wanted, or model_fn or input_fn returned something
+                wrong.
+            tf.errors.NotFoundError, tf.errors.InvalidArgumentError: the checkpoint is of another
+                model.
 
         Example:
             `[example["class"] for example in estimator.predict(input_fn)]`
@@ -252,11 +258,12 @@ class Estimator:
 
         Args:
             export_dir_base: the folder of all exports; each gets a folder named by the second.
-            serving_input_receiver_fn: makes the inputs of the exported graph, see `tf_estimator.export`.
+            serving_input_receiver_fn: makes the inputs of the exported graph, see
+                `tf_estimator.export`.
             assets_extra: a path below `assets.extra` to a file that is copied there.
             as_text: whether to write the graph as text.
-            checkpoint_path: which weights; None for the newest checkpoint, or while there is none those
-                of warm_start_from.
+            checkpoint_path: which weights; None for the newest checkpoint, or while there is none
+                those of warm_start_from.
             experimental_mode: the ModeKeys to export.
 
         Returns:
@@ -291,31 +298,33 @@ class Estimator:
             input_receiver_fn_map: a ModeKeys to the function that makes the inputs of its graph.
             assets_extra: a path below `assets.extra` to a file that is copied there.
             as_text: whether to write the graphs as text.
-            checkpoint_path: which weights; None for the newest checkpoint, or while there is none those
-                of warm_start_from.
+            checkpoint_path: which weights; None for the newest checkpoint, or while there is none
+                those of warm_start_from.
 
         Returns:
             The folder of the export, as bytes.
 
         Raises:
-            ValueError: as for `export_saved_model`; or a mode has variables that the first (of TRAIN,
-                EVAL, PREDICT) lacks.
+            ValueError: as for `export_saved_model`; or a mode has variables that the first (of
+                TRAIN, EVAL, PREDICT) lacks.
 
         Example:
-            `estimator.experimental_export_all_saved_models("exports", {ModeKeys.PREDICT: serving_fn})`
+            `estimator.experimental_export_all_saved_models("exports", {ModeKeys.EVAL: eval_fn})`
         """
         engine.check_receiver_fns(input_receiver_fn_map)
         path = self._checkpoint_path(checkpoint_path)
-        if path is None and self._warm_start_settings is not None:
-            path = checkpoint.warm_start_checkpoint(self._warm_start_settings)
-        if path is None:
+        if path is not None:
+            weights = engine.Weights(path)
+        elif self._warm_start_settings is not None:
+            weights = engine.Weights.from_warm_start(self._warm_start_settings)
+        else:
             raise self._untrained("export")
         return engine.export(
             self._model,
             self._config,
             input_receiver_fn_map,
             export_dir_base,
-            path,
+            weights,
             assets_extra,
             as_text,
         )

@@ -188,7 +188,7 @@ BACKUP = [9.0, 9.0]
 
 
 def _backup(shape, dtype=tf.float32, partition_info=None):
-    """The rows of new words. TensorFlow gives a shape of tensors, so a constant initializer fails."""
+    """The rows of new words. The shape is a tensor, so a constant initializer would fail."""
     del partition_info
     return tf.cast(tf.fill(shape, BACKUP[0]), dtype)
 

@@ -1,4 +1,4 @@
-"""A tiny model whose weight counts its steps, its input, and hooks and listeners that keep a diary."""
+"""A tiny model whose weight counts its steps, its input, and hooks that keep a diary."""
 
 import pathlib
 
@@ -14,13 +14,20 @@ def _counting(features, labels, mode):
     del labels
     w = v1.get_variable("w", [], initializer=v1.zeros_initializer())
     y = features["x"] * w
-    train_op = tf.group(w.assign_add(1.0), v1.assign_add(v1.train.get_global_step(), 1))
+    loss = tf.reduce_mean(y)
     return EstimatorSpec(
-        mode,
-        predictions={"y": y, "x": features["x"]},
-        loss=tf.reduce_mean(y),
-        train_op=train_op,
+        mode, predictions={"y": y, "x": features["x"]}, loss=loss, train_op=_step(loss, w)
     )
+
+
+def _step(loss, w=None):
+    step = v1.train.get_global_step()
+    # As with an optimizer: a step without a batch is no step, and hooks read the step before it.
+    with tf.control_dependencies([loss, step + 0]):
+        ops = [v1.assign_add(step, 1)]
+        if w is not None:
+            ops.append(w.assign_add(1.0))
+    return tf.group(*ops)
 
 
 @pytest.fixture
@@ -34,9 +41,9 @@ def trivial_spec():
     """Makes an EstimatorSpec of constants, but for the fields that are given."""
 
     def make(mode, **fields):
-        step = v1.train.get_global_step()
         given = {"loss": tf.constant(1.0), "predictions": {"one": tf.ones([1])}, **fields}
-        given.setdefault("train_op", v1.assign_add(step, 1) if step is not None else tf.no_op())
+        if "train_op" not in given:
+            given["train_op"] = _step(given["loss"])
         return EstimatorSpec(mode, **given)
 
     return make

@@ -157,13 +157,13 @@ EVERYTHING = {"mode": "train", "params": {"p": 1}, "config": CONFIG}
 @pytest.mark.parametrize(
     ("make", "names"),
     [
-        (lambda got: lambda: got(), ()),
+        (lambda got: got, ()),
         (lambda got: lambda mode: got(mode=mode), ("mode",)),
         (lambda got: lambda params: got(params=params), ("params",)),
         (lambda got: lambda config: got(config=config), ("config",)),
         (lambda got: lambda config, params, mode: got(**locals()), ("mode", "params", "config")),
         (lambda got: lambda *, mode="other": got(mode=mode), ("mode",)),
-        (lambda got: lambda **others: got(**others), ()),
+        (lambda got: lambda **others: got() if not others else got(**others), ()),
         (lambda got: lambda mode, *others: got(mode=mode, **dict(others)), ("mode",)),
         (lambda got: decorated(lambda mode: got(mode=mode)), ("mode",)),
         (
@@ -204,12 +204,12 @@ def test_what_a_partial_has_bound_is_not_given_again():
 
 @pytest.mark.parametrize("value", [None, 3, {"x": 1}])
 def test_an_input_fn_that_cannot_be_called_is_a_type_error(value):
-    with pytest.raises(TypeError, match="input_fn must be callable.*Pass the function itself"):
+    with pytest.raises(TypeError, match=r"input_fn must be callable.*Pass the function itself"):
         check_input_fn(value)
 
 
 def test_a_forgotten_return_is_pointed_out():
-    with pytest.raises(ValueError, match="received None. Is a `return` missing"):
+    with pytest.raises(ValueError, match=r"received None\. Is a `return` missing"):
         read(lambda: None)
 
 

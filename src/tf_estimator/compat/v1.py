@@ -10,7 +10,7 @@ from tf_estimator import *  # noqa: F403 - all names of version 2; those that di
 __all__ = list(_v2.__all__)
 
 
-class Estimator(_v2.Estimator):
+class Estimator(_v2.Estimator):  # type: ignore[no-redef]
     """The Estimator of version 1: `tf_estimator.Estimator`, and `export_savedmodel`."""
 
     def export_savedmodel(

@@ -1,7 +1,7 @@
-"""The engine: input, graph, session and loop as separate parts, with one BuiltGraph between them."""
+"""The engine: input, graph, session and loop are separate, with one BuiltGraph between them."""
 
 from tf_estimator.engine.evaluate import evaluate
-from tf_estimator.engine.export import check_receiver_fns, export
+from tf_estimator.engine.export import Weights, check_receiver_fns, export
 from tf_estimator.engine.graph import BuiltGraph, build
 from tf_estimator.engine.inputs import GraphInput, check_input_fn
 from tf_estimator.engine.inputs import read as read_input
@@ -14,6 +14,7 @@ __all__ = [
     "BuiltGraph",
     "GraphInput",
     "Model",
+    "Weights",
     "build",
     "check_input_fn",
     "check_receiver_fns",

@@ -1,14 +1,15 @@
 """SavedModels: one graph a mode, the variables once, written aside and then renamed."""
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
 
-from tf_estimator import _checks
-from tf_estimator._tf import logger, v1
+from tf_estimator import _checks, checkpoint
+from tf_estimator._tf import logger, v1, without_deprecation_notes
 from tf_estimator.config import RunConfig, default_session_config
 from tf_estimator.engine.graph import BuiltGraph, build
 from tf_estimator.engine.inputs import GraphInput
@@ -25,19 +26,22 @@ _TRAIN_OP_KEY = "saved_model_train_op"
 
 
 def check_receiver_fns(receiver_fns: Mapping[str, Any]) -> None:
-    """Raises unless every mode is a ModeKeys and has a function.
+    """Raises unless every mode is a ModeKeys and has a function; None stands for a mode left out.
 
     Raises:
-        ValueError: a mode is unknown, a function is missing, or there is none at all.
+        ValueError: a mode is unknown, a function cannot be called, or there is none at all.
     """
-    if not receiver_fns:
+    if all(receiver_fn is None for receiver_fn in receiver_fns.values()):
         raise _checks.wrong_value(
-            "input_receiver_fn_map", f"must have at least one mode of {_ORDER}", receiver_fns
+            "input_receiver_fn_map",
+            f"must have a function for at least one mode of {_ORDER}",
+            receiver_fns,
+            "tf_estimator.export.build_raw_serving_input_receiver_fn makes one.",
         )
     for mode, receiver_fn in receiver_fns.items():
         if mode not in _ORDER:
             raise _checks.wrong_value("The mode of an export", f"must be one of {_ORDER}", mode)
-        if not callable(receiver_fn):
+        if receiver_fn is not None and not callable(receiver_fn):
             raise _checks.wrong_type(
                 f"The input receiver function of mode {mode!r}",
                 "must be callable",
@@ -47,12 +51,50 @@ def check_receiver_fns(receiver_fns: Mapping[str, Any]) -> None:
             )
 
 
+@dataclasses.dataclass(frozen=True)
+class Weights:
+    """Where the values of exported variables come from.
+
+    Attributes:
+        checkpoint_path: a checkpoint, restored as it is; or None.
+        warm_start: used if there is no checkpoint_path.
+    """
+
+    checkpoint_path: str | None
+    warm_start: checkpoint.WarmStartSettings | None = None
+
+    @classmethod
+    def from_warm_start(cls, settings: checkpoint.WarmStartSettings) -> "Weights":
+        """The weights of a model that was warm-started and not trained.
+
+        A checkpoint with the same names and rows is restored as it is, as the original did: that
+        brings what a warm start leaves out by default, such as moving averages.
+        """
+        if settings.var_name_to_vocab_info or settings.var_name_to_prev_var_name:
+            return cls(None, settings)
+        return cls(checkpoint.warm_start_checkpoint(settings))
+
+    def prepare(self, built: BuiltGraph) -> None:
+        """Checks that the weights fit the graph, which is the default one now."""
+        if self.checkpoint_path is not None:
+            check_checkpoint(built, self.checkpoint_path)
+        elif self.warm_start is not None:
+            checkpoint.warm_start(self.warm_start)
+
+    def load(self, session: tf.compat.v1.Session, saver: tf.compat.v1.train.Saver) -> None:
+        """Gives the variables their values."""
+        if self.checkpoint_path is not None:
+            saver.restore(session, self.checkpoint_path)
+        else:
+            session.run(v1.global_variables_initializer())
+
+
 def export(
     model: Model,
     config: RunConfig,
     receiver_fns: Mapping[str, Callable[[], Any]],
     base: str | bytes | os.PathLike[str],
-    checkpoint_path: str,
+    weights: Weights,
     assets_extra: Mapping[str, str] | None,
     as_text: bool,
 ) -> bytes:
@@ -60,7 +102,7 @@ def export(
 
     for each mode, in the order TRAIN, EVAL, PREDICT:
         build its graph on what the receiver function makes
-        restore the checkpoint, and add graph, signatures and assets; the first one's variables too
+        add graph, signatures and assets; the first one's variables too
     copy the extra assets
     rename the folder to its final name: nobody sees half an export
 
@@ -69,7 +111,7 @@ def export(
         config: the session's configuration, and what model_fn sees.
         receiver_fns: mode to a function that makes the receiver in the default graph.
         base: the folder of all exports.
-        checkpoint_path: where the weights come from.
+        weights: where the variables' values come from.
         assets_extra: a path below `assets.extra` to the file that is copied there.
         as_text: whether to write the graph as text (`saved_model.pbtxt`).
 
@@ -86,10 +128,11 @@ def export(
     builder = v1.saved_model.Builder(os.fsdecode(temporary))
     try:
         saved: set[str] | None = None
-        for mode in (mode for mode in _ORDER if mode in receiver_fns):
+        for mode in (mode for mode in _ORDER if receiver_fns.get(mode) is not None):
             built, receiver = _build(model, mode, receiver_fns[mode], config)
-            saved = _add_mode(builder, built, receiver, config, checkpoint_path, saved)
-        builder.save(as_text)
+            saved = _add_mode(builder, built, receiver, config, weights, saved)
+        with without_deprecation_notes():
+            builder.save(as_text)
         _copy_assets(os.fsdecode(temporary), extra)
         tf.io.gfile.rename(temporary, export_dir)
     except BaseException:
@@ -124,11 +167,11 @@ def _add_mode(
     built: BuiltGraph,
     receiver: Any,
     config: RunConfig,
-    checkpoint_path: str,
+    weights: Weights,
     saved: set[str] | None,
 ) -> set[str]:
     """Adds one mode; `saved` are the variables that are in already. Returns those that are then."""
-    with built.graph.as_default():
+    with built.graph.as_default(), without_deprecation_notes():
         outputs = signatures.export_outputs(built.spec, built.mode)
         signature_defs = signatures.signature_defs(receiver, outputs)
         names = {variable.op.name for variable in v1.global_variables()}
@@ -138,14 +181,14 @@ def _add_mode(
                 f"{built.mode!r} adds {new}. Build them in every mode, or export it on its own."
             )
         with _lack_is_value_error(built.mode):
-            check_checkpoint(built, checkpoint_path)
+            weights.prepare(built)
         scaffold = built.spec.scaffold
         saver = scaffold.saver or v1.train.Saver(sharded=True, allow_empty=True)
         if built.spec.train_op is not None:
             v1.add_to_collection(_TRAIN_OP_KEY, built.spec.train_op)
         given = {
             "signature_def_map": signature_defs,
-            "assets_collection": v1.get_collection(v1.GraphKeys.ASSET_FILEPATHS),
+            "assets_collection": _assets(),
             "main_op": _main_op(scaffold),
             "saver": saver,
             "strip_default_attrs": True,
@@ -156,7 +199,7 @@ def _add_mode(
             builder.add_meta_graph(tags, **given)
             return saved
         with v1.Session(config=session_config) as session, _lack_is_value_error(built.mode):
-            saver.restore(session, checkpoint_path)
+            weights.load(session, saver)
             builder.add_meta_graph_and_variables(session, tags, **given)
         return names
 
@@ -177,6 +220,19 @@ def _main_op(scaffold: tf.compat.v1.train.Scaffold) -> tf.Operation:
         given = v1.train.Scaffold.default_local_init_op()
     # A session runs a tensor as well, a SavedModel takes only an operation.
     return given if isinstance(given, tf.Operation) else tf.group(given)
+
+
+def _assets() -> list[tf.Tensor]:
+    """The files that the graph reads at its start; TensorFlow would pass over one that is gone."""
+    assets = v1.get_collection(v1.GraphKeys.ASSET_FILEPATHS)
+    for path in map(tf.get_static_value, assets):
+        if path is not None and not tf.io.gfile.exists(path.item()):
+            raise _checks.wrong_value(
+                "A vocabulary file of model_fn",
+                "must exist to be exported",
+                os.fsdecode(path.item()),
+            )
+    return assets
 
 
 def _extra_assets(assets_extra: Mapping[str, str]) -> dict[str, str]:

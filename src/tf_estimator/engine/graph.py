@@ -14,7 +14,7 @@ from tf_estimator.spec import EstimatorSpec
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class BuiltGraph:
-    """What building leaves behind, and all that train, evaluate, predict and export get to see of it.
+    """What building leaves behind: all that train, evaluate, predict and export get to see of it.
 
     Attributes:
         graph: the tf.Graph; enter it with `as_default()` before adding to it or running it.
@@ -37,7 +37,7 @@ class BuiltGraph:
 
     @property
     def has_own_saver(self) -> bool:
-        """Whether model_fn brought a Saver, which decides itself what is saved, and under which name."""
+        """Whether model_fn brought a Saver, which decides what is saved, and under which name."""
         savers = self.graph.get_collection(v1.GraphKeys.SAVERS)
         return bool(savers) or self.spec.scaffold.saver is not None
 

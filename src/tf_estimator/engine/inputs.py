@@ -50,8 +50,8 @@ def read(input_fn: Callable[..., Any], mode: str, params: Any, config: Any) -> G
     """Calls `input_fn` in the current default graph, on the CPU, and splits what it returns.
 
     Args:
-        input_fn: takes any of `mode`, `params`, `config`; returns a tf.data.Dataset, a tf.compat.v1 iterator,
-            a pair (features, labels), or features alone.
+        input_fn: takes any of `mode`, `params`, `config`; returns a tf.data.Dataset, a tf.compat.v1
+            iterator, a pair (features, labels), or features alone.
         mode: one of ModeKeys.
         params: given to input_fn if it asks.
         config: the RunConfig, given to input_fn if it asks.
@@ -60,13 +60,13 @@ def read(input_fn: Callable[..., Any], mode: str, params: Any, config: Any) -> G
         A GraphInput.
 
     Raises:
-        ValueError: input_fn returned None, a tuple of another length than 2, or tensors and datasets that were
-            made outside of it.
+        ValueError: input_fn returned None, a tuple of another length than 2, or tensors and
+            datasets that were made outside of it.
     """
     names = argument_names(input_fn)
     given = {"mode": mode, "params": params, "config": config}
     hooks: tuple[v1.train.SessionRunHook, ...] = ()
-    # Input pipelines belong on the host; a device function of the config would place them elsewhere.
+    # Pipelines belong on the host; a device function of the config would place them elsewhere.
     with tf.device("/cpu:0"):
         result = input_fn(**{name: value for name, value in given.items() if name in names})
         if isinstance(result, tf.data.Dataset):

@@ -37,14 +37,15 @@ class Model:
     """A checked model_fn with the params and config it is called with.
 
     Args:
-        model_fn: takes `features` and any of `labels`, `mode`, `params`, `config`; returns an EstimatorSpec.
+        model_fn: takes `features` and any of `labels`, `mode`, `params`, `config`; returns an
+            EstimatorSpec.
         params: passed to model_fn as it is, a deep copy at each call.
         config: the RunConfig; a caller of `call` may pass another.
 
     Raises:
         TypeError: model_fn is not callable.
-        ValueError: model_fn does not take `features`, takes a name that nobody will give it, or does not take
-            `params` while there are some.
+        ValueError: model_fn does not take `features`, takes a name that nobody will give it, or
+            does not take `params` while there are some.
     """
 
     model_fn: Callable[..., Any]
@@ -60,7 +61,7 @@ class Model:
                 "model_fn",
                 f"must take no arguments but {', '.join(_MODEL_FN_NAMES)}",
                 self.model_fn,
-                f"It also takes {unknown}: pass those in `params`, or bind them with functools.partial.",
+                f"It also takes {unknown}: pass them in `params`, or bind them by functools.partial.",
             )
         if self.params is not None and "params" not in names:
             raise _checks.wrong_value(

@@ -58,7 +58,7 @@ def predict(
         run the predictions of one batch; every hook looks
         hand them out, one by one or as a batch
 
-    The graph is the default one only while something runs, so several generators may be open at once.
+    The graph is the default one only while it runs, so several generators may be open at once.
 
     Args:
         built: a graph built in mode PREDICT.

@@ -27,7 +27,7 @@ def monitored_session(
     creator: tf.compat.v1.train.SessionCreator,
     hooks: Sequence[tf.compat.v1.train.SessionRunHook],
 ) -> tf.compat.v1.train.MonitoredSession:
-    """A MonitoredSession, to be used in a `with`; a hook that fails while it opens leaves none open.
+    """A MonitoredSession for a `with`; if a hook fails while it opens, it is closed.
 
     The end of the input (OutOfRangeError, StopIteration) ends the `with` without an error, as
     MonitoredSession has it.
@@ -38,7 +38,8 @@ def monitored_session(
     """
     closable = _ClosableCreator(creator)
     try:
-        return v1.train.MonitoredSession(closable, hooks)
+        with without_deprecation_notes():
+            return v1.train.MonitoredSession(closable, hooks)
     except BaseException:
         closable.close()
         raise

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tf_estimator import checkpoint
 from tf_estimator._checks import wrong_value
-from tf_estimator._tf import add_saving_listeners, logger, v1
+from tf_estimator._tf import add_saving_listeners, logger, v1, without_deprecation_notes
 from tf_estimator.config import RunConfig, default_session_config
 from tf_estimator.engine.graph import BuiltGraph
 from tf_estimator.engine.sessions import monitored_session
@@ -17,8 +17,8 @@ from tf_estimator.engine.sessions import monitored_session
 class _SaveUnlessNan(v1.train.SessionRunHook):
     """A saver hook that passes over a step whose loss is NaN.
 
-    It runs before the hook that ends training on a NaN loss, and would make the ruined weights the newest
-    checkpoint, from which no later run could go on.
+    It runs before the hook that ends training on a NaN loss, and would make the ruined weights the
+    newest checkpoint, from which no later run could go on.
     """
 
     def __init__(self, saver: tf.compat.v1.train.CheckpointSaverHook, loss: tf.Tensor):
@@ -31,7 +31,8 @@ class _SaveUnlessNan(v1.train.SessionRunHook):
     def after_create_session(
         self, session: tf.compat.v1.Session, coord: tf.train.Coordinator
     ) -> None:
-        self._saver.after_create_session(session, coord)
+        with without_deprecation_notes():
+            self._saver.after_create_session(session, coord)
 
     def before_run(self, run_context: Any) -> tf.compat.v1.train.SessionRunArgs:
         inner = self._saver.before_run(run_context)
@@ -40,10 +41,12 @@ class _SaveUnlessNan(v1.train.SessionRunHook):
     def after_run(self, run_context: Any, run_values: Any) -> None:
         if not np.isnan(run_values.results["loss"]).any():
             inner = run_values._replace(results=run_values.results["inner"])
-            self._saver.after_run(run_context, inner)
+            with without_deprecation_notes():
+                self._saver.after_run(run_context, inner)
 
     def end(self, session: tf.compat.v1.Session) -> None:
-        self._saver.end(session)
+        with without_deprecation_notes():
+            self._saver.end(session)
 
 
 def train(
@@ -68,7 +71,8 @@ def train(
         saving_listeners: told of every save.
 
     Raises:
-        ValueError: the input ended before the first step, or there are saving_listeners and nothing saves.
+        ValueError: the input ended before the first step, or there are saving_listeners and nothing
+            saves.
     """
     with built.graph.as_default():
         all_hooks = _training_hooks(built, config, hooks, saving_listeners)
@@ -176,7 +180,7 @@ def _saver_hooks(
     given: Sequence[tf.compat.v1.train.SessionRunHook],
     saving_listeners: Sequence[tf.compat.v1.train.CheckpointSaverListener],
 ) -> list[tf.compat.v1.train.SessionRunHook]:
-    """Our saver hook, unless the user brought one or saving is off; the listeners go to whichever saves."""
+    """Our saver hook, unless the user has one or saving is off; listeners go to the one that saves."""
     users = [hook for hook in given if isinstance(hook, v1.train.CheckpointSaverHook)]
     if users:
         add_saving_listeners(users[0], saving_listeners)
