@@ -19,17 +19,13 @@ from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-# TensorFlow greets on stderr while it is imported, whatever its log level.
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # "0" shows everything
-stderr = os.dup(2)
-os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-try:
-    import tensorflow as tf
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # has to be set before the import; "0" shows everything
 
-    import tf_estimator as tfe
-    from tf_estimator.hooks import ProgressHook
-finally:
-    os.dup2(stderr, 2)
+import tensorflow as tf
+
+import tf_estimator as tfe
+from tf_estimator.hooks import ProgressHook
+
 tf.get_logger().setLevel("ERROR")  # "INFO" shows what Estimator does
 
 v1 = tf.compat.v1

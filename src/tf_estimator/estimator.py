@@ -3,7 +3,6 @@
 import copy
 import inspect
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ import tensorflow as tf
 
 from tf_estimator import _checks, checkpoint, engine, summaries
 from tf_estimator._tf import logger, v1
-from tf_estimator.config import RunConfig
+from tf_estimator.config import RunConfig, with_model_dir
 from tf_estimator.spec import EstimatorSpec, ModeKeys
 
 
@@ -66,7 +65,7 @@ class Estimator:
         warm_start_from: Any = None,
     ) -> None:
         _check_nothing_overridden(type(self))
-        self._config = _with_model_dir(config, model_dir)
+        self._config = with_model_dir(config, model_dir)
         self._model = engine.Model(model_fn, copy.deepcopy(params), self._config)
         self._warm_start_settings = checkpoint.warm_start_settings(warm_start_from)
         logger.info("Estimator on %s, with %s", self.model_dir, self._config)
@@ -417,30 +416,6 @@ class Estimator:
             f"There must be a checkpoint to {purpose}; model_dir {self.model_dir} has none. "
             "Train first, or give the model_dir that was trained in."
         )
-
-
-def _with_model_dir(config: Any, model_dir: Any) -> RunConfig:
-    """A copy of `config` whose model_dir is the one of both that is given, or else a temporary one."""
-    if config is None:
-        config = RunConfig()
-    if not isinstance(config, RunConfig):
-        raise _checks.wrong_type("config", "must be a RunConfig or None", config, was=ValueError)
-    if not model_dir:
-        if config.model_dir:
-            return copy.deepcopy(config)
-        model_dir = tempfile.mkdtemp()
-        logger.warning("No model_dir is given: using the temporary folder %s", model_dir)
-    try:
-        model_dir = os.fsdecode(model_dir)
-    except TypeError:
-        raise _checks.wrong_type("model_dir", "must be a path or None", model_dir) from None
-    if config.model_dir not in (None, model_dir):
-        raise _checks.wrong_value(
-            "model_dir",
-            f"must be config.model_dir, {config.model_dir!r}, if both are given",
-            model_dir,
-        )
-    return config.replace(model_dir=model_dir)
 
 
 def _refuse_strategy(name: str, strategy: Any) -> None:

@@ -142,7 +142,7 @@ def test_a_model_fn_without_features_is_refused(model_fn):
     ids=["required", "optional"],
 )
 def test_names_that_nobody_gives_are_named(model_fn):
-    with pytest.raises(ValueError, match=r"\['rate', 'size'\].*functools.partial"):
+    with pytest.raises(ValueError, match=r"\['rate', 'size'\].*partial"):
         Model(model_fn, None, CONFIG)
 
 

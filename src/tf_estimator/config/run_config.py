@@ -186,7 +186,7 @@ class RunConfig:
         RunConfig(model_dir='/tmp/model', save_checkpoints_secs=60)
     """
 
-    def __init__(  # noqa: PLR0917 (the signature is the original's)
+    def __init__(
         self,
         model_dir: str | os.PathLike[str] | None = None,
         tf_random_seed: int | None = None,

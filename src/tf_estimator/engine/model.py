@@ -61,7 +61,7 @@ class Model:
                 "model_fn",
                 f"must take no arguments but {', '.join(_MODEL_FN_NAMES)}",
                 self.model_fn,
-                f"It also takes {unknown}: pass them in `params`, or bind them by functools.partial.",
+                f"It also takes {unknown}: pass them in `params`, or bind them with partial.",
             )
         if self.params is not None and "params" not in names:
             raise _checks.wrong_value(

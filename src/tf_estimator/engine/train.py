@@ -180,7 +180,7 @@ def _saver_hooks(
     given: Sequence[tf.compat.v1.train.SessionRunHook],
     saving_listeners: Sequence[tf.compat.v1.train.CheckpointSaverListener],
 ) -> list[tf.compat.v1.train.SessionRunHook]:
-    """Our saver hook, unless the user has one or saving is off; listeners go to the one that saves."""
+    """Our saver hook, unless the user has one or saving is off; listeners go to whichever saves."""
     users = [hook for hook in given if isinstance(hook, v1.train.CheckpointSaverHook)]
     if users:
         add_saving_listeners(users[0], saving_listeners)
