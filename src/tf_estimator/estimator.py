@@ -269,7 +269,7 @@ class Estimator:
             The folder of the export, as bytes.
 
         Raises:
-            ValueError: there are no weights, no function, or no signature that can be made.
+            ValueError: there are no weights or no function, or the checkpoint lacks variables.
 
         Example:
             `estimator.export_saved_model("exports", build_raw_serving_input_receiver_fn(features))`

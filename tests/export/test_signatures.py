@@ -10,7 +10,6 @@ import tensorflow as tf
 from tf_estimator.export.receivers import (
     ServingInputReceiver,
     SupervisedInputReceiver,
-    TensorServingInputReceiver,
 )
 from tf_estimator.export.signatures import (
     TAGS,

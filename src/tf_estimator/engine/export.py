@@ -119,8 +119,8 @@ def export(
         The folder, as bytes, as ever.
 
     Raises:
-        ValueError: there is no such checkpoint, no signature can be made, or a later mode has
-            variables that the first one lacks.
+        ValueError: there is no such checkpoint, it lacks variables, or a later mode has variables
+            that the first one lacks.
     """
     extra = _extra_assets(assets_extra or {})
     export_dir = signatures.timestamped_export_dir(base)
