@@ -1,5 +1,7 @@
 """The graph of a model_fn: what is in it beforehand, where it is placed, what its scaffold says."""
 
+import json
+
 import pytest
 import tensorflow as tf
 
@@ -118,8 +120,29 @@ class TestGraph:
         def device_fn(op):
             return "/device:GPU:1" if op.type == "VarHandleOp" else "/device:CPU:0"
 
-        make_estimator(model_fn, device_fn=device_fn).train(endless, steps=1)
+        estimator = make_estimator(model_fn, device_fn=device_fn).train(endless, steps=1)
         assert devices == {"variable": "/device:GPU:1", "tensor": "/device:CPU:0"}
+        estimator.evaluate(endless, steps=1)  # Runs where it is built.
+        assert devices == {"variable": "", "tensor": ""}
+
+    def test_variables_go_to_parameter_servers_in_turn(self, make_estimator, endless, monkeypatch):
+        hosts = {"chief": ["a:1"], "ps": ["b:1", "c:1"]}
+        task = {"type": "chief", "index": 0}
+        monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": hosts, "task": task}))
+        devices = []
+
+        class SeenError(Exception):
+            pass
+
+        def model_fn(features, mode):
+            made = [v1.get_variable(name, []) for name in "vw"]
+            devices.extend(one.device for one in (*made, made[0] + made[1]))
+            raise SeenError  # Nobody is at these addresses.
+
+        with pytest.raises(SeenError):
+            make_estimator(model_fn).train(endless, steps=1)
+        # The global step is on the first one.
+        assert devices == ["/job:ps/task:1", "/job:ps/task:0", "/job:chief/task:0"]
 
     def test_the_session_config_is_used(self, make_estimator, endless, watch):
         session_config = v1.ConfigProto(intra_op_parallelism_threads=3)

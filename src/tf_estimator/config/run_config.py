@@ -161,8 +161,9 @@ class RunConfig:
         log_step_count_steps: Log the steps per second and the loss every so many steps. None:
             never.
         train_distribute: A tf.distribute.Strategy to train with. None: no distribution.
-        device_fn: A function of an `op` that returns its device, as a string. None: in a cluster
-            with parameter servers, variables go to these in turn, other ops to the worker.
+        device_fn: A function of an `op` that returns its device, as a string, for the graph that
+            is trained. None: in a cluster with parameter servers, variables go to these in turn,
+            other ops to the worker.
         protocol: The protocol between servers: 'grpc', 'grpc+verbs', or None for 'grpc'.
         eval_distribute: A tf.distribute.Strategy to evaluate with.
         experimental_distribute: An object whose attributes `train_distribute` and

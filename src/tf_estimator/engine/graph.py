@@ -9,7 +9,7 @@ from tf_estimator._tf import v1
 from tf_estimator.config import RunConfig
 from tf_estimator.engine.inputs import GraphInput
 from tf_estimator.engine.model import Model
-from tf_estimator.spec import EstimatorSpec
+from tf_estimator.spec import EstimatorSpec, ModeKeys
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -63,9 +63,26 @@ def build(
         The BuiltGraph; nothing has run yet.
     """
     graph = tf.Graph()
-    with graph.as_default(), v1.device(config.device_fn):
+    with graph.as_default(), v1.device(_device_function(mode, config)):
         v1.set_random_seed(config.tf_random_seed)
         step = v1.train.get_or_create_global_step()
         features, labels, input_hooks = read_input()
         spec = model.call(features, labels, mode, config)
     return BuiltGraph(graph, mode, spec, input_hooks, step)
+
+
+def _device_function(mode: str, config: RunConfig) -> Callable[..., str] | None:
+    """Where training places ops: as the config says, else variables on parameter servers in turn.
+
+    The graphs of the other modes run in the process that builds them.
+    """
+    if mode != ModeKeys.TRAIN:
+        return None
+    if config.device_fn is not None or not config.num_ps_replicas:
+        return config.device_fn
+    return v1.train.replica_device_setter(
+        ps_tasks=config.num_ps_replicas,
+        worker_device=f"/job:{config.task_type}/task:{config.task_id}",
+        merge_devices=True,
+        cluster=config.cluster_spec,
+    )
