@@ -4,6 +4,8 @@ import functools
 import importlib
 import inspect
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -152,3 +154,17 @@ def test_only_what_nobody_has_to_give_is_left_out_of_a_signature() -> None:
     def ours(a: int, /, b: int, *, c: int, d: int = 1, **e: int) -> None: ...
 
     assert _signature(ours, bound=False) == "(POSITIONAL_ONLY a, b, KEYWORD_ONLY c, **e)"
+
+
+@pytest.mark.parametrize("name", ["compat.v1.Estimator", "hooks.ProgressHook"])
+def test_what_is_imported_late_is_found_without_an_import_of_its_own(name: str) -> None:
+    program = f"import tf_estimator; print(tf_estimator.{name}.__name__)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.stdout.strip() == name.rpartition(".")[2], done.stderr
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'tf_estimator' has no attribute 'nothing'"):
+        importlib.import_module("tf_estimator").nothing  # noqa: B018 - the look-up is the test

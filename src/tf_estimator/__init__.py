@@ -1,5 +1,8 @@
 """The Estimator API on TensorFlow 2.16 and later: what `tf.estimator` was, under the same names."""
 
+import importlib as _importlib
+from types import ModuleType as _ModuleType
+
 from tf_estimator import experimental, export
 from tf_estimator._tf import v1 as _v1
 from tf_estimator.checkpoint import VocabInfo, WarmStartSettings
@@ -54,3 +57,10 @@ __all__ = [
     "experimental",
     "export",
 ]
+
+
+def __getattr__(name: str) -> _ModuleType:
+    """Imports `tf_estimator.compat` and `tf_estimator.hooks` when they are first asked for."""
+    if name in {"compat", "hooks"}:
+        return _importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
