@@ -97,3 +97,47 @@ def test_what_writes_a_variable_is_seen(use) -> None:
         use(variable)
         uses = [op for op in variable.handle.consumers() if op not in before]
         assert any(_tf.writes_variable(op, variable.handle) for op in uses)
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["EagerTensor is there", "it is gone"])
+def test_eager_tensors_are_told_from_those_of_a_graph(known, monkeypatch) -> None:
+    if not known:
+        monkeypatch.delattr(tf.__internal__, "EagerTensor")
+    eager = tf.constant(1.0)
+    with tf.Graph().as_default():
+        assert _tf.is_eager(eager)
+        assert not _tf.is_eager(tf.constant(1.0))
+
+
+def test_a_saver_hook_that_is_there_gets_more_listeners(tmp_path) -> None:
+    class Listener(v1.train.CheckpointSaverListener):
+        saves = 0
+
+        def after_save(self, session, global_step_value):
+            self.saves += 1
+
+    first, second = Listener(), Listener()
+    hook = v1.train.CheckpointSaverHook(str(tmp_path), save_steps=1, listeners=[first])
+    _tf.add_saving_listeners(hook, [second])
+    with tf.Graph().as_default():
+        step = v1.train.get_or_create_global_step()
+        train_op = v1.assign_add(step, 1)
+        with v1.train.MonitoredSession(hooks=[hook]) as session:
+            session.run(train_op)
+    assert first.saves == second.saves > 0
+
+
+def test_a_saver_hook_that_takes_no_more_listeners_is_named() -> None:
+    _tf.add_saving_listeners(object(), [])
+    with pytest.raises(NotImplementedError, match="its own argument `listeners`"):
+        _tf.add_saving_listeners(object(), [v1.train.CheckpointSaverListener()])
+
+
+def test_deprecation_notes_of_tensorflow_are_kept_out_of_the_log(caplog) -> None:
+    def build_info():
+        with tf.Graph().as_default():
+            v1.saved_model.build_tensor_info(tf.constant(1.0))
+
+    with _tf.without_deprecation_notes():
+        build_info()
+    assert "deprecated" not in caplog.text
