@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_estimator.summaries import read_evaluations, write_evaluation
+from tf_estimator.summaries import evaluations_in_files, read_evaluations, write_evaluation
 
 v1 = tf.compat.v1
 
@@ -153,3 +153,26 @@ def test_a_broken_end_loses_nothing_before_it(tmp_path, caplog):
 def test_no_evaluations(tmp_path):
     assert read_evaluations(tmp_path) == {}
     assert read_evaluations(str(tmp_path / "nothing")) == {}
+
+
+def test_all_evaluations_in_the_order_of_writing(tmp_path):
+    folders = [tmp_path / "eval_b", tmp_path / "eval_a"]
+    for second, folder in enumerate(folders):
+        folder.mkdir()
+        path = folder / f"events.out.tfevents.160000000{second}.host"
+        with tf.io.TFRecordWriter(str(path)) as writer:
+            for step in (5, 5, 4):
+                event = v1.Event(step=step)
+                event.summary.value.add(tag="loss", simple_value=second + step)
+                writer.write(event.SerializeToString())
+    found = [(step, metrics["loss"]) for step, metrics in evaluations_in_files(f"{tmp_path}/*/*")]
+    assert found == [(5, 5.0), (5, 5.0), (4, 4.0), (5, 6.0), (5, 6.0), (4, 5.0)]
+
+
+@pytest.mark.parametrize("content", [b"no event file", b""])
+def test_what_is_no_event_file_is_passed_over(tmp_path, content, caplog):
+    (tmp_path / "0.tfevents").write_bytes(content)
+    (tmp_path / "1.tfevents").mkdir()
+    write_evaluation(tmp_path, {"loss": 1.0}, 3)
+    assert read_evaluations(tmp_path) == {3: {"loss": 1.0}}
+    assert "1.tfevents is read up to a broken event" in caplog.text

@@ -114,11 +114,27 @@ def read_evaluations(eval_dir: str | os.PathLike[str]) -> dict[int, dict[str, An
         >>> read_evaluations("/no/such/folder")
         {}
     """
-    found: dict[int, dict[str, Any]] = {}
+    pattern = tf.io.gfile.join(os.fspath(eval_dir), "*tfevents*")
+    return dict(sorted(dict(evaluations_in_files(pattern)).items()))
+
+
+def evaluations_in_files(pattern: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """All evaluations in the event files that match a glob pattern, in the order of writing.
+
+    Args:
+        pattern: of the paths of event files; other files are passed over with a warning.
+
+    Yields:
+        The global step and the metrics by name, as in `read_evaluations`; a step that was evaluated
+        twice comes twice.
+
+    Example:
+        >>> list(evaluations_in_files("/no/such/folder/*.tfevents.*"))
+        []
+    """
     # The names begin with the second in which a file was begun, so this is the order of writing.
-    for path in sorted(tf.io.gfile.glob(tf.io.gfile.join(os.fspath(eval_dir), "*tfevents*"))):
-        found.update(_evaluations(path))
-    return dict(sorted(found.items()))
+    for path in sorted(tf.io.gfile.glob(pattern), key=os.path.basename):
+        yield from _evaluations(path)
 
 
 def _evaluations(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -127,9 +143,9 @@ def _evaluations(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
         for event in v1.train.summary_iterator(path):
             if metrics := _metrics(event.summary):
                 yield event.step, metrics
-    except tf.errors.DataLossError as error:
+    except (tf.errors.OpError, DecodeError) as error:
         # A process that was killed leaves half an event at the end; what is before it is whole.
-        logger.warning("Event file %s is read up to a broken event: %s", path, error.message)
+        logger.warning("Event file %s is read up to a broken event: %s", path, error)
 
 
 def _metrics(summary: Any) -> dict[str, Any]:

@@ -293,6 +293,14 @@ def test_export_folders_are_named_by_the_second_and_never_twice(tmp_path, kind):
     assert timestamped_export_dir(base, clock=lambda: 2000.0) == expected + b"/2000"
 
 
+@pytest.mark.parametrize(("clock", "name"), [(1700000000, b"1700000003"), (1800000000, None)])
+def test_an_export_is_named_later_than_all_that_are_there(tmp_path, clock, name):
+    for there in ("1700000002", "1600000000", "temp-1900000000", "1900000000-old"):
+        (tmp_path / there).mkdir()
+    folder = timestamped_export_dir(tmp_path, clock=lambda: clock)
+    assert os.path.basename(folder) == (name or str(clock).encode())
+
+
 @pytest.mark.parametrize("folder", ["/a/123", b"/a/123", "/a/123/"])
 def test_the_temporary_folder_is_beside_the_final_one(folder):
     assert temporary_export_dir(folder) == b"/a/temp-123"

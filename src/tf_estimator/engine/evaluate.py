@@ -1,7 +1,7 @@
 """Evaluation: metrics over batches, from one checkpoint."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -96,22 +96,49 @@ def evaluate(
     Raises:
         ValueError: the input ended before the first batch.
     """
+    return evaluator(built, config)(hooks, checkpoint_path, steps)
+
+
+def evaluator(built: BuiltGraph, config: RunConfig) -> Callable[..., dict[str, Any]]:
+    """Prepares a graph once for any number of evaluations, each in a session of its own.
+
+    Args:
+        built: a graph built in mode EVAL; the metrics' ops are added to it.
+        config: the sessions' configuration.
+
+    Returns:
+        A function of `(hooks, checkpoint_path, steps)` that does what `evaluate` does, and adds
+        nothing to the graph.
+
+    Raises:
+        ValueError: a metric has a name that is taken.
+    """
     with built.graph.as_default():
         ops = add_evaluation_ops(built)
+        ready = _with_metrics_initialized(built)
+
+    def run(
+        hooks: Sequence[tf.compat.v1.train.SessionRunHook],
+        checkpoint_path: str | None,
+        steps: int | None,
+    ) -> dict[str, Any]:
         counter = _StopAfterSteps(steps)
         final = v1.train.FinalOpsHook(ops.values)
         all_hooks = [*built.input_hooks, counter, *hooks, *built.spec.evaluation_hooks, final]
-        creator = restoring_session_creator(
-            _with_metrics_initialized(built), checkpoint_path, config, config.evaluation_master
-        )
-        with monitored_session(creator, all_hooks) as session:
-            while not session.should_stop():
-                session.run(ops.update_op)
-    if not counter.done:
-        raise _checks.wrong_value(
-            "input_fn", "must yield at least one batch to evaluate", "no batch at all"
-        )
-    return dict(final.final_ops_values)
+        with built.graph.as_default():
+            creator = restoring_session_creator(
+                ready, checkpoint_path, config, config.evaluation_master
+            )
+            with monitored_session(creator, all_hooks) as session:
+                while not session.should_stop():
+                    session.run(ops.update_op)
+        if not counter.done:
+            raise _checks.wrong_value(
+                "input_fn", "must yield at least one batch to evaluate", "no batch at all"
+            )
+        return dict(final.final_ops_values)
+
+    return run
 
 
 def _with_metrics_initialized(built: BuiltGraph) -> BuiltGraph:

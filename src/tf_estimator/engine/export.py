@@ -16,6 +16,7 @@ from tf_estimator.engine.inputs import GraphInput
 from tf_estimator.engine.model import Model
 from tf_estimator.engine.restore import check_checkpoint
 from tf_estimator.export import signatures
+from tf_estimator.export.assets import extra_assets
 from tf_estimator.spec import ModeKeys
 
 # The first graph that is there brings the variables, so it is the one that may have most of them.
@@ -122,7 +123,7 @@ def export(
         ValueError: there is no such checkpoint, it lacks variables, or a later mode has variables
             that the first one lacks.
     """
-    extra = _extra_assets(assets_extra or {})
+    extra = extra_assets(assets_extra)
     export_dir = signatures.timestamped_export_dir(base)
     temporary = signatures.temporary_export_dir(export_dir)
     builder = v1.saved_model.Builder(os.fsdecode(temporary))
@@ -233,19 +234,6 @@ def _assets() -> list[tf.Tensor]:
                 os.fsdecode(path.item()),
             )
     return assets
-
-
-def _extra_assets(assets_extra: Mapping[str, str]) -> dict[str, str]:
-    """The path below the export's folder to the file that is copied there."""
-    targets = {}
-    for name, source in assets_extra.items():
-        target = os.path.normpath(os.path.join("assets.extra", name))
-        if not target.startswith("assets.extra" + os.sep):
-            raise _checks.wrong_value(
-                "A key of assets_extra", "must be a path below assets.extra", name
-            )
-        targets[target] = source
-    return targets
 
 
 def _copy_assets(export_dir: str, targets: Mapping[str, str]) -> None:

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from tf_estimator._checks import wrong_value
 from tf_estimator._tf import logger, v1
+from tf_estimator.export.garbage import timestamps
 from tf_estimator.spec.export_outputs import EvalOutput, ExportOutput, TrainOutput
 from tf_estimator.spec.modes import ModeKeys
 
@@ -193,10 +194,14 @@ def timestamped_export_dir(
 
     Returns:
         `<base>/<seconds>`: the present second, or the first one after it for which there is no
-        export yet, be it finished or still being written.
+        export yet, be it finished or still being written. It is later than every export in
+        `base`, also where an older one was deleted or the clock was set back: servers take the
+        greatest number for the newest export.
     """
     parent = tf.compat.as_bytes(os.fspath(base))
-    names = (str(seconds).encode() for seconds in itertools.count(int(clock())))
+    listing = tf.io.gfile.listdir(parent) if tf.io.gfile.isdir(parent) else []
+    after_all = max(map(int, timestamps(listing)), default=0) + 1
+    names = (str(seconds).encode() for seconds in itertools.count(max(int(clock()), after_all)))
     folders = (tf.io.gfile.join(parent, name) for name in names)
     exists = tf.io.gfile.exists
     return next(f for f in folders if not exists(f) and not exists(temporary_export_dir(f)))
