@@ -14,7 +14,7 @@ import pytest
 MODULES = {"v2": "tf_estimator", "v1": "tf_estimator.compat.v1"}
 
 # Public names of ours that the original never had.
-ADDED = {"v2": {"__version__"}, "v1": {"__version__"}}
+ADDED = {"v2": {"__version__", "hooks"}, "v1": {"__version__", "hooks"}}
 
 
 class Fact(NamedTuple):

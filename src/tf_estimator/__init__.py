@@ -3,12 +3,15 @@
 import importlib as _importlib
 from types import ModuleType as _ModuleType
 
-from tf_estimator import experimental, export
+from tf_estimator import experimental, export, hooks
 from tf_estimator._tf import v1 as _v1
 from tf_estimator.checkpoint import VocabInfo, WarmStartSettings
 from tf_estimator.config import RunConfig
 from tf_estimator.estimator import Estimator
-from tf_estimator.spec import EstimatorSpec, ModeKeys
+from tf_estimator.export.best_exporter import BestExporter
+from tf_estimator.export.exporters import FinalExporter, LatestExporter
+from tf_estimator.spec import EstimatorSpec, EvalSpec, Exporter, ModeKeys, TrainSpec
+from tf_estimator.training import train_and_evaluate
 
 CheckpointSaverHook = _v1.train.CheckpointSaverHook
 CheckpointSaverListener = _v1.train.CheckpointSaverListener
@@ -31,13 +34,18 @@ SummarySaverHook = _v1.train.SummarySaverHook
 __version__ = "0.1.0"
 
 __all__ = [
+    "BestExporter",
     "CheckpointSaverHook",
     "CheckpointSaverListener",
     "Estimator",
     "EstimatorSpec",
+    "EvalSpec",
+    "Exporter",
     "FeedFnHook",
+    "FinalExporter",
     "FinalOpsHook",
     "GlobalStepWaiterHook",
+    "LatestExporter",
     "LoggingTensorHook",
     "ModeKeys",
     "NanLossDuringTrainingError",
@@ -52,15 +60,18 @@ __all__ = [
     "StepCounterHook",
     "StopAtStepHook",
     "SummarySaverHook",
+    "TrainSpec",
     "VocabInfo",
     "WarmStartSettings",
     "experimental",
     "export",
+    "hooks",
+    "train_and_evaluate",
 ]
 
 
 def __getattr__(name: str) -> _ModuleType:
-    """Imports `tf_estimator.compat` and `tf_estimator.hooks` when they are first asked for."""
-    if name in {"compat", "hooks"}:
-        return _importlib.import_module(f"{__name__}.{name}")
+    """Imports `tf_estimator.compat`, which needs all of this module, when it is first asked for."""
+    if name == "compat":
+        return _importlib.import_module("tf_estimator.compat")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -194,6 +194,14 @@ def test_evaluations_go_to_the_folder_of_their_name(diary, estimator):
     assert not os.path.exists(estimator.eval_dir())
 
 
+@pytest.mark.parametrize(("steps", "batches"), [(1, 1), (2, 2), (None, 2), (100, 2)])
+def test_an_evaluation_takes_so_many_batches(diary, estimator, steps, batches):
+    start = diary.now
+    each = diary.hook("hook", secs_per_step=1)
+    diary.run(estimator, diary.train_spec(5), diary.eval_spec(steps=steps, hooks=[each]))
+    assert diary.now == start + batches
+
+
 def test_no_exporters_no_results(diary, estimator):
     assert diary.run(estimator, diary.train_spec(5))[1] == []
 

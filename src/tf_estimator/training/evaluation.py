@@ -108,7 +108,7 @@ def _check_metrics(metrics: Any) -> None:
 
 
 class EvaluatingListener(v1.train.CheckpointSaverListener):
-    """Evaluates inside the training loop, when checkpoints are saved and at the end.
+    """Evaluates inside one training loop, when checkpoints are saved and at the end.
 
     at the start of training: the checkpoint is what was there before; pass over it
     after each further save: evaluate it, if throttle_secs have passed since the last time
@@ -129,11 +129,6 @@ class EvaluatingListener(v1.train.CheckpointSaverListener):
         self._is_first_save = True
         self._last_step: int | None = None
         self._last_start: float | None = None
-
-    def begin(self) -> None:
-        """Forgets what an earlier training did."""
-        self._is_first_save = True
-        self._last_step = self._last_start = None
 
     def after_save(self, session: tf.compat.v1.Session, global_step_value: int) -> None:
         """Evaluates what was saved, if it is time."""
