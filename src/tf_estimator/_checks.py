@@ -80,9 +80,15 @@ def instances(subject: str, value: Iterable[Any] | None, kind: type) -> tuple[An
     for one in found:
         if not isinstance(one, kind):
             raise wrong_type(
-                f"Every element of {subject}", f"must be a {kind.__name__} instance", one
+                f"Every element of {subject}",
+                f"must be {_article(kind)} {kind.__name__} instance",
+                one,
             )
     return found
+
+
+def _article(kind: type) -> str:
+    return "an" if kind.__name__[0] in "AEIOU" else "a"
 
 
 def _is_false(value: Any) -> bool:
