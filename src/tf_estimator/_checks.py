@@ -8,6 +8,8 @@ where that is not obvious from the rule::
 The makers return the exception, so that a traceback ends at the caller's own `raise`.
 """
 
+import math
+import numbers
 import reprlib
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -110,3 +112,19 @@ def positive_or_none(subject: str, value: int | None) -> int | None:
     if not positive:
         raise wrong_value(subject, rule, value)
     return value
+
+
+def not_negative(subject: str, value: Any) -> float:
+    """`value` if it is a number of at least 0, else TypeError or ValueError."""
+    if number(subject, value) < 0:
+        raise wrong_value(subject, "must be at least 0", value)
+    return value
+
+
+def number(subject: str, value: Any) -> float:
+    """`value` as a float if it is a real number, else TypeError; ValueError for NaN."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        raise wrong_type(subject, "must be a number", value)
+    if math.isnan(value):
+        raise wrong_value(subject, "must be a number other than NaN", value)
+    return float(value)

@@ -84,6 +84,16 @@ def is_eager(tensor: tf.Tensor) -> bool:
     return getattr(tensor, "graph", None) is None
 
 
+def iterators_of_graph() -> list[tf.Tensor]:
+    """The resources of all tf.data iterators in the default graph, in the order they were made.
+
+    Why: an iterator does not give its resource away, and the collection that has it is one of no
+    public name.
+    Guard: where the collection is not filled the list is empty, as in a graph without iterators.
+    """
+    return v1.get_collection("iterators")
+
+
 def add_saving_listeners(hook: Any, listeners: Iterable[Any]) -> None:
     """Gives a CheckpointSaverHook that a user made more listeners.
 
@@ -110,8 +120,13 @@ def without_deprecation_notes() -> Iterator[None]:
     TensorFlow, and it logs that as though the user could change it.
     Guard: where the switch is gone the notes are logged, and nothing else changes.
     """
-    with _silence():
+    silenced = _silence()
+    silenced.__enter__()
+    try:
         yield
+    finally:
+        # As without an error: told of one, TensorFlow would leave the notes off for ever.
+        silenced.__exit__(None, None, None)
 
 
 try:

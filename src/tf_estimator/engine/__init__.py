@@ -1,6 +1,6 @@
 """The engine: input, graph, session and loop are separate, with one BuiltGraph between them."""
 
-from tf_estimator.engine.evaluate import evaluate
+from tf_estimator.engine.evaluate import evaluate, evaluator
 from tf_estimator.engine.export import Weights, check_receiver_fns, export
 from tf_estimator.engine.graph import BuiltGraph, build
 from tf_estimator.engine.inputs import GraphInput, check_input_fn
@@ -20,6 +20,7 @@ __all__ = [
     "check_receiver_fns",
     "chosen_predictions",
     "evaluate",
+    "evaluator",
     "export",
     "predict",
     "read_input",

@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from tf_estimator import _checks, engine, summaries
 from tf_estimator._tf import v1
-from tf_estimator.engine.evaluate import evaluator
 from tf_estimator.estimator import Estimator
 from tf_estimator.spec import ModeKeys
 
@@ -78,7 +77,7 @@ class InMemoryEvaluatorHook(tf.compat.v1.train.SessionRunHook):
 
         model = engine.Model(estimator.model_fn, None, config)
         self._built = engine.build(model, ModeKeys.EVAL, read_input, config)
-        self._run = evaluator(self._built, config)
+        self._run = engine.evaluator(self._built, config)
         self._iterations = 0
 
     def after_create_session(

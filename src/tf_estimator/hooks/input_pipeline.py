@@ -12,7 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_estimator import _checks
-from tf_estimator._tf import logger, v1, without_deprecation_notes
+from tf_estimator._tf import iterators_of_graph, logger, v1, without_deprecation_notes
 from tf_estimator.estimator import Estimator
 from tf_estimator.hooks.stop_signal import Due
 
@@ -74,7 +74,7 @@ class CheckpointInputPipelineHook(tf.compat.v1.train.SessionRunHook):
     def begin(self) -> None:
         """Adds to the graph what saves and restores the input."""
         self._step = v1.train.get_global_step()
-        iterators = v1.get_collection("iterators")
+        iterators = iterators_of_graph()
         if self._step is None or not iterators:
             raise ValueError(
                 "There must be a global step and a tf.data.Dataset to save the position of the "

@@ -9,7 +9,6 @@ import tensorflow as tf
 from tf_estimator import _checks, checkpoint
 from tf_estimator._tf import logger, v1
 from tf_estimator.estimator import Estimator
-from tf_estimator.hooks.stop_rules import not_negative
 
 
 def make_stop_at_checkpoint_step_hook(
@@ -46,7 +45,7 @@ def make_stop_at_checkpoint_step_hook(
         raise _checks.wrong_value("last_step", "must be an integer", last_step)
     if not hasattr(type(last_step), "__index__"):
         raise _checks.wrong_type("last_step", "must be an integer", last_step)
-    not_negative("wait_after_file_check_secs", wait_after_file_check_secs)
+    _checks.not_negative("wait_after_file_check_secs", wait_after_file_check_secs)
     _checks.callable_("sleep", sleep)
     if estimator.config.is_chief:
         return v1.train.StopAtStepHook(last_step=last_step)
@@ -105,7 +104,7 @@ class StopAfterSecsHook(tf.compat.v1.train.SessionRunHook):
     """
 
     def __init__(self, secs: float, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._secs = not_negative("secs", secs)
+        self._secs = _checks.not_negative("secs", secs)
         self._clock = _checks.callable_("clock", clock)
 
     def begin(self) -> None:

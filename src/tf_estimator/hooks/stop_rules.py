@@ -4,7 +4,6 @@ They are pure: no files, no sessions, no time.
 """
 
 import math
-import numbers
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -112,27 +111,12 @@ def without_decrease(
     return _patience_rule(metric, max_steps, min_steps, min_delta, "decrease")
 
 
-def not_negative(subject: str, value: Any) -> float:
-    """`value` if it is a number of at least 0, else TypeError or ValueError."""
-    if _number(subject, value) < 0:
-        raise _checks.wrong_value(subject, "must be at least 0", value)
-    return value
-
-
-def _number(subject: str, value: Any) -> float:
-    if not isinstance(value, numbers.Real) or isinstance(value, bool):
-        raise _checks.wrong_type(subject, "must be a number", value)
-    if math.isnan(value):
-        raise _checks.wrong_value(subject, "must be a number other than NaN", value)
-    return float(value)
-
-
 def _threshold_rule(
     metric: str, threshold: float, min_steps: int, side: str, crossed: Callable[[float], bool]
 ) -> Rule:
     _checks.instance("metric_name", metric, str)
-    _number("threshold", threshold)
-    not_negative("min_steps", min_steps)
+    _checks.number("threshold", threshold)
+    _checks.not_negative("min_steps", min_steps)
 
     def rule(history: History) -> str | None:
         for step, value in _values(history, metric, min_steps):
@@ -147,9 +131,9 @@ def _patience_rule(
     metric: str, max_steps: int, min_steps: int, min_delta: float, change: str
 ) -> Rule:
     _checks.instance("metric_name", metric, str)
-    not_negative(f"max_steps_without_{change}", max_steps)
-    not_negative("min_steps", min_steps)
-    not_negative("min_delta", min_delta)
+    _checks.not_negative(f"max_steps_without_{change}", max_steps)
+    _checks.not_negative("min_steps", min_steps)
+    _checks.not_negative("min_delta", min_delta)
     sign = 1 if change == "increase" else -1
     margin = f" by more than {min_delta:g}" if min_delta else ""
 

@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from tf_estimator import _checks
 from tf_estimator._tf import logger, v1
-from tf_estimator.hooks.stop_rules import not_negative
 
 # As the original has it, so that either goes on from the other's checkpoints.
 _SCOPE, _NAME = "signal_early_stopping", "STOP"
@@ -31,9 +30,9 @@ class Due:
                 "run_every_secs", "must be given if run_every_steps is not", every_secs
             )
         if every_steps is None:
-            self._every = not_negative("run_every_secs", every_secs)
+            self._every = _checks.not_negative("run_every_secs", every_secs)
         else:
-            self._every = not_negative("run_every_steps", every_steps)
+            self._every = _checks.not_negative("run_every_steps", every_steps)
         _checks.callable_("clock", clock)
         self._clock = clock if every_steps is None else None
         self._last: float | None = None
