@@ -158,3 +158,20 @@ def test_iterators_are_found() -> None:
         v1.data.make_initializable_iterator(tf.data.Dataset.range(3))
         (resource,) = _tf.iterators_of_graph()
         assert resource.dtype == tf.resource
+
+
+def test_events_in_memory_are_written_out_and_no_file_is_begun(tmp_path) -> None:
+    def steps() -> list[int]:
+        paths = map(str, tmp_path.iterdir())
+        return [event.step for path in paths for event in v1.train.summary_iterator(path)]
+
+    _tf.flush_event_file(str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+    with tf.Graph().as_default():
+        writer = v1.summary.FileWriterCache.get(str(tmp_path))
+    writer.add_summary(v1.Summary(value=[v1.Summary.Value(tag="t", simple_value=1.0)]), 7)
+    assert 7 not in steps()
+    _tf.flush_event_file(str(tmp_path))
+    assert 7 in steps()
+    writer.close()
+    _tf.flush_event_file(str(tmp_path))

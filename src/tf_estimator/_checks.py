@@ -8,6 +8,7 @@ where that is not obvious from the rule::
 The makers return the exception, so that a traceback ends at the caller's own `raise`.
 """
 
+import inspect
 import math
 import numbers
 import reprlib
@@ -105,11 +106,9 @@ def positive_or_none(subject: str, value: int | None) -> int | None:
     if value is None:
         return None
     rule = "must be a positive integer or None"
-    try:
-        positive = value > 0
-    except TypeError:
-        raise wrong_type(subject, rule, value) from None
-    if not positive:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise wrong_type(subject, rule, value, was=ValueError)
+    if not value > 0:  # As NaN is not.
         raise wrong_value(subject, rule, value)
     return value
 
@@ -128,3 +127,28 @@ def number(subject: str, value: Any) -> float:
     if math.isnan(value):
         raise wrong_value(subject, "must be a number other than NaN", value)
     return float(value)
+
+
+def not_overridden(kind: type, base: type, free: Iterable[str] = ()) -> None:
+    """Raises ValueError if a user's class overrides a public member of `base`, but for `free` ones.
+
+    Args:
+        kind: the class; new members are welcome.
+        base: a class of this package that `kind` is or extends. Other classes of the package may
+            override its members.
+        free: names of members that anyone may override.
+    """
+    package = __name__.partition(".")[0]
+    ours = next(each for each in kind.__mro__ if each.__module__.partition(".")[0] == package)
+    members = {name for name in vars(base) if not name.startswith("_")}.difference(free)
+    overridden = sorted(
+        name
+        for name in members
+        if inspect.getattr_static(kind, name) is not inspect.getattr_static(ours, name)
+    )
+    if overridden:
+        raise ValueError(
+            f"A subclass of {base.__name__} must not override its members; {kind.__qualname__} "
+            f"overrides {overridden}. Put the change into model_fn, a hook, or a member of another "
+            "name."
+        )

@@ -135,3 +135,15 @@ try:
     )
 except ImportError:
     _silence = contextlib.nullcontext
+
+
+def flush_event_file(folder: str) -> None:
+    """Writes out what this process has for the event file of `folder` and keeps in memory.
+
+    Why: `tf.compat.v1.summary.FileWriterCache.get` begins a file where no writer is open, and a
+    reader must leave no file behind. Nothing public tells whether one is open.
+    Guard: where the cache is gone, what is younger than two minutes may not be in the file yet.
+    """
+    writer = getattr(v1.summary.FileWriterCache, "_cache", {}).get(folder)
+    if writer is not None and not getattr(writer, "_closed", False):
+        writer.flush()

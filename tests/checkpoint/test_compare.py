@@ -1,7 +1,7 @@
 import pytest
 import tensorflow as tf
 
-from tf_estimator.checkpoint import check_restorable
+from tf_estimator.checkpoint import RestoreReport, check_restorable
 from tf_estimator.checkpoint.compare import difference
 
 v1 = tf.compat.v1
@@ -167,10 +167,57 @@ def test_a_variable_that_is_listed_twice_is_compared_once(save):
         assert difference([variable, variable], tf.train.load_checkpoint(path)).missing == ()
 
 
+def test_what_fits_is_reported(save):
+    path = save(lambda: (_parts("w"), _variable("old")))
+    with tf.Graph().as_default():
+        _parts("w", parts=2)
+        found = check_restorable(v1.global_variables(), path)
+    assert found == RestoreReport(path, restored=("w",), new=(), left_over=("old",))
+
+
+@pytest.mark.parametrize("how", [{"ignore_missing": True}, {"may_lack": {"b", "c"}}])
+def test_what_may_be_missing_is_new(save, how):
+    path = save(lambda: _variable("w"))
+    with tf.Graph().as_default():
+        variables = [_variable("w"), _variable("b")]
+        assert check_restorable(variables, path, **how).new == ("b",)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="differ: w") as raised:
+            check_restorable([_variable("x/w"), _changed("w")], path, **how)
+        assert "ignore_missing" not in str(raised.value)
+
+
+def _changed(name):
+    with tf.Graph().as_default():
+        return _variable(name, (9, 9))
+
+
+def test_ignoring_what_is_missing_is_a_way_out(save):
+    with (
+        tf.Graph().as_default(),
+        pytest.raises(tf.errors.NotFoundError, match=r"RunConfig\(ignore_missing=True\) goes on"),
+    ):
+        check_restorable([_variable("b")], save(lambda: _variable("w")), may_lack=["c"])
+
+
+def test_a_table_of_which_a_part_is_missing_is_new(save):
+    def keys_only():
+        _variable("ids-keys", (3,), tf.int64)
+
+    with tf.Graph().as_default():
+        _tables()
+        found = difference(
+            [],
+            tf.train.load_checkpoint(save(keys_only)),
+            v1.get_collection(v1.GraphKeys.SAVEABLE_OBJECTS),
+        )
+    assert found.missing == ("ids-keys", "ids-values", "words-keys", "words-values")
+    assert (found.shared, found.unused) == ((), ())
+
+
 def test_an_object_based_checkpoint_is_left_to_the_saver(tmp_path):
     path = tf.train.Checkpoint(w=tf.Variable(tf.ones([2, 3]))).save(str(tmp_path / "model.ckpt"))
     with tf.Graph().as_default():
-        check_restorable([_variable("w"), _variable("more")], path)
+        assert check_restorable([_variable("w"), _variable("more")], path) is None
 
 
 def _tables():

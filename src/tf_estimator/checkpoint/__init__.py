@@ -1,8 +1,17 @@
-"""Checkpoints: where they are, whether they fit a graph, what a new model takes from an old one."""
+"""Checkpoints: which is taken, whether it is whole and fits a graph, what a new model takes."""
 
-from tf_estimator.checkpoint.compare import check_restorable
-from tf_estimator.checkpoint.find import check_path, exists, step_of_latest
-from tf_estimator.checkpoint.folder import check_room, prepare_folder
+from tf_estimator.checkpoint.compare import RestoreReport, check_restorable, saved_names
+from tf_estimator.checkpoint.find import (
+    check_path,
+    check_whole,
+    exists,
+    latest_whole,
+    step_of_latest,
+)
+from tf_estimator.checkpoint.folder import check_room, prepare_folder, write_state
+from tf_estimator.checkpoint.names import chosen, resolve
+from tf_estimator.checkpoint.repair import remove_leftovers, repair_state
+from tf_estimator.checkpoint.verify import files_of, problem_of
 from tf_estimator.checkpoint.warm_start import (
     VocabInfo,
     WarmStartSettings,
@@ -12,15 +21,26 @@ from tf_estimator.checkpoint.warm_start import (
 )
 
 __all__ = [
+    "RestoreReport",
     "VocabInfo",
     "WarmStartSettings",
     "check_path",
     "check_restorable",
     "check_room",
+    "check_whole",
+    "chosen",
     "exists",
+    "files_of",
+    "latest_whole",
     "prepare_folder",
+    "problem_of",
+    "remove_leftovers",
+    "repair_state",
+    "resolve",
+    "saved_names",
     "step_of_latest",
     "warm_start",
     "warm_start_checkpoint",
     "warm_start_settings",
+    "write_state",
 ]

@@ -2,11 +2,12 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import tensorflow as tf
 
 from tf_estimator import _checks
+from tf_estimator._tf import v1, without_deprecation_notes
 from tf_estimator.checkpoint.find import check_path
 
 
@@ -21,6 +22,25 @@ def prepare_folder(model_dir: str) -> None:
     if tf.io.gfile.exists(model_dir) and not tf.io.gfile.isdir(model_dir):
         raise _checks.wrong_value("model_dir", "must be a folder, and this is a file", model_dir)
     tf.io.gfile.makedirs(model_dir)
+
+
+def write_state(folder: str, paths: Sequence[str], name: str = "checkpoint") -> None:
+    """Writes, in one rename, a state file that lists `paths` and names the last of them.
+
+    Args:
+        folder: of the state file.
+        paths: of checkpoints, oldest first. Those in the folder are written relative to it, so that
+            it can be moved.
+        name: of the state file.
+    """
+    # TensorFlow writes what is below an absolute folder as it gets it, and else makes it relative.
+    is_below = os.path.isabs(folder)
+    names = [
+        os.path.basename(path) if is_below and os.path.dirname(path) == folder else path
+        for path in paths
+    ]
+    with without_deprecation_notes():
+        v1.train.update_checkpoint_state(folder, names[-1], names, latest_filename=name)
 
 
 def _free_bytes(folder: str) -> int:

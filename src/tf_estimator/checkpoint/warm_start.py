@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tf_estimator import _checks
 from tf_estimator._tf import logger, v1
-from tf_estimator.checkpoint.find import check_path, exists
+from tf_estimator.checkpoint.find import check_path, exists, latest_whole
 
 VocabInfo = v1.train.VocabInfo
 
@@ -124,11 +124,11 @@ def warm_start_checkpoint(settings: WarmStartSettings) -> str:
     check_path("warm_start_from", path)
     # A SavedModel keeps its weights as a checkpoint of this name.
     weights = os.path.join(path, "variables", "variables")
-    found: str | None
+    found: str | None = path
     if exists(weights):
         found = weights
-    else:
-        found = tf.train.latest_checkpoint(path) if tf.io.gfile.isdir(path) else path
+    elif tf.io.gfile.isdir(path):
+        found = latest_whole(path)
     if found is None or not exists(found):
         raise _checks.wrong_value(
             "warm_start_from",

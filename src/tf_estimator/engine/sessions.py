@@ -1,10 +1,17 @@
-"""Sessions: who creates them, and that they are closed whatever happens."""
+"""Sessions: who creates them, that they are closed, and that only the end of the input is one."""
 
-from collections.abc import Sequence
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import tensorflow as tf
 
 from tf_estimator._tf import v1, without_deprecation_notes
+
+# The operations of a Saver, of both formats of checkpoints.
+_SAVES = ("Save", "SaveSlices", "SaveV2", "MergeV2Checkpoints", "ShardedFilename")
+_RESTORES = ("Restore", "RestoreSlice", "RestoreV2")
 
 
 class _ClosableCreator(v1.train.SessionCreator):
@@ -15,12 +22,26 @@ class _ClosableCreator(v1.train.SessionCreator):
         self._session: tf.compat.v1.Session | None = None
 
     def create_session(self) -> tf.compat.v1.Session:
-        self._session = self._creator.create_session()
+        # Also called in the middle of a run, to go on after a worker was lost.
+        with the_input_goes_on("a session was restored and initialized"):
+            self._session = self._creator.create_session()
         return self._session
 
     def close(self) -> None:
         if self._session is not None:
             self._session.close()
+
+
+class _Session(v1.train.MonitoredSession):
+    """A MonitoredSession that does not take a file that ends too early for the end of the input."""
+
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        with _checkpoints_told_apart():
+            return super().run(*args, **kwargs)
+
+    def __exit__(self, *raised: Any) -> bool:
+        with _checkpoints_told_apart():
+            return super().__exit__(*raised)
 
 
 def monitored_session(
@@ -30,7 +51,8 @@ def monitored_session(
     """A MonitoredSession for a `with`; if a hook fails while it opens, it is closed.
 
     The end of the input (OutOfRangeError, StopIteration) ends the `with` without an error, as
-    MonitoredSession has it.
+    MonitoredSession has it. TensorFlow gives the same error for a checkpoint that is cut off, and
+    for a file that would get too large; those become errors of their own.
 
     Args:
         creator: makes the session, restored and initialized.
@@ -38,8 +60,61 @@ def monitored_session(
     """
     closable = _ClosableCreator(creator)
     try:
-        with without_deprecation_notes():
-            return v1.train.MonitoredSession(closable, hooks)
+        with without_deprecation_notes(), _checkpoints_told_apart():
+            return _Session(closable, hooks)
     except BaseException:
         closable.close()
         raise
+
+
+@contextlib.contextmanager
+def the_input_goes_on(meanwhile: str) -> Iterator[None]:
+    """Makes what would look like the end of the input an error, where the input is not read.
+
+    Args:
+        meanwhile: what is going on, as the error's message has it after "while".
+
+    Raises:
+        tf.errors.ResourceExhaustedError: a checkpoint could not be written.
+        tf.errors.DataLossError: a checkpoint, or whatever else was read, ended too early.
+    """
+    try:
+        with _checkpoints_told_apart():
+            yield
+    except (tf.errors.OutOfRangeError, StopIteration) as error:
+        raise tf.errors.DataLossError(
+            None,
+            None,
+            f"Something ended too early while {meanwhile}: {type(error).__name__}: {error}. This "
+            "is not the end of the input.",
+        ) from error
+
+
+@contextlib.contextmanager
+def _checkpoints_told_apart() -> Iterator[None]:
+    """Makes an OutOfRangeError of an operation that saves or restores an error of its own kind."""
+    try:
+        yield
+    except tf.errors.OutOfRangeError as error:
+        op_type = error.op.type if error.op is not None else None
+        if op_type in _SAVES:
+            raise tf.errors.ResourceExhaustedError(
+                error.node_def,
+                error.op,
+                f"A checkpoint could not be saved: {_reason(error)}. The disk or a limit (`ulimit "
+                "-f`) takes no larger file. The checkpoint before it is whole.",
+            ) from error
+        if op_type in _RESTORES:
+            raise tf.errors.DataLossError(
+                error.node_def,
+                error.op,
+                f"A checkpoint could not be restored: {_reason(error)}. It ends too early; this is "
+                "not the end of the input.",
+            ) from error
+        raise
+
+
+def _reason(error: tf.errors.OpError) -> str:
+    """What the operation said, without where it stands in the graph."""
+    said = re.search(r"^Node: .*\n(.+)$", error.message, re.MULTILINE)
+    return said[1] if said else error.message.strip()
