@@ -31,6 +31,8 @@ DEFAULTS = {
     "experimental_max_worker_delay_secs": None,
     "session_creation_timeout_secs": 7200,
     "checkpoint_save_graph_def": True,
+    "ignore_missing": False,
+    "save_input_state": False,
 }
 Distribution = collections.namedtuple("Distribution", "train_distribute eval_distribute")
 
@@ -159,6 +161,11 @@ RIGHT = [
     ("session_creation_timeout_secs", None),
     ("checkpoint_save_graph_def", False),
     ("checkpoint_save_graph_def", np.False_),
+    ("ignore_missing", True),
+    ("save_input_state", True),
+    ("save_input_state", np.True_),
+    ("save_input_state", "warn"),
+    ("save_input_state", "ignore"),
 ]
 WRONG_TYPES = [
     ("model_dir", 3),
@@ -182,6 +189,10 @@ WRONG_TYPES = [
     ("session_creation_timeout_secs", "1"),
     ("checkpoint_save_graph_def", None),
     ("checkpoint_save_graph_def", "False"),
+    ("ignore_missing", 1),
+    ("ignore_missing", "warn"),
+    ("save_input_state", 1),
+    ("save_input_state", None),
 ]
 WRONG_VALUES = [
     ("model_dir", ""),
@@ -201,6 +212,8 @@ WRONG_VALUES = [
     ("protocol", "verbs"),
     ("protocol", ""),
     ("session_creation_timeout_secs", 0),
+    ("save_input_state", "fail"),
+    ("save_input_state", ""),
 ]
 
 
@@ -388,3 +401,18 @@ def test_repr_in_a_cluster(set_tf_config):
         "RunConfig(tf_random_seed=1, tf_config=Cluster(cluster_spec={'chief': ['c:1']}, "
         "task_type='chief', model_dir='/m'))"
     )
+
+
+def test_what_is_ours_is_given_by_keyword():
+    kinds = {name: each.kind for name, each in inspect.signature(RunConfig).parameters.items()}
+    by_keyword = [name for name, kind in kinds.items() if kind is inspect.Parameter.KEYWORD_ONLY]
+    assert by_keyword == ["ignore_missing", "save_input_state"]
+
+
+def test_what_is_ours_is_copied_compared_and_shown():
+    config = RunConfig().replace(ignore_missing=True, save_input_state="warn")
+    assert repr(config) == "RunConfig(ignore_missing=True, save_input_state='warn')"
+    assert config == RunConfig(ignore_missing=True, save_input_state="warn")
+    assert copy.deepcopy(config) == config
+    assert config != RunConfig(ignore_missing=True)
+    assert config.replace(save_input_state=False, ignore_missing=False) == RunConfig()

@@ -362,7 +362,6 @@ def _reads_a_missing_file(y, mode):
         ),
         (_reads_a_missing_file, {}, ValueError, "file of model_fn must exist.*'/no/words.txt'"),
         (None, {"checkpoint_path": "/no/ckpt"}, ValueError, "must name a checkpoint"),
-        (None, {"checkpoint_path": "model_dir"}, ValueError, "must name a checkpoint"),
         (None, {"checkpoint_path": "index"}, ValueError, r"must name a checkpoint.*no \.index"),
         (None, {"assets_extra": {"a": "/no/file"}}, tf.errors.NotFoundError, "/no/file"),
         (None, {"serving_input_receiver_fn": lambda: None}, TypeError, "must be a ServingInput"),
@@ -375,7 +374,7 @@ def _reads_a_missing_file(y, mode):
 def test_an_export_that_fails_leaves_no_folder(
     estimator, trained, tmp_path, more, arguments, error, message
 ):
-    places = {"model_dir": str(trained), "index": str(trained / "model.ckpt-3.index")}
+    places = {"index": str(trained / "model.ckpt-3.index")}
     if "checkpoint_path" in arguments:
         path = arguments["checkpoint_path"]
         arguments = {"checkpoint_path": places.get(path, path)}

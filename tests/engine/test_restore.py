@@ -216,7 +216,7 @@ def test_training_from_a_checkpoint_of_another_model_changes_nothing(source):
 
 @pytest.mark.parametrize("call", ["evaluate", "predict"])
 @pytest.mark.parametrize(
-    "path", ["model.ckpt-9", "", "checkpoint", "model.ckpt-2.index", "model.ckpt-2.meta"]
+    "path", ["model.ckpt-9", "checkpoint", "model.ckpt-2.index", "model.ckpt-2.meta"]
 )
 def test_a_checkpoint_path_that_names_none_is_refused(source, call, path):
     path = str(source / path)

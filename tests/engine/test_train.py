@@ -108,6 +108,29 @@ class TestSaving:
         ]
         assert saved_steps(estimator.model_dir) == [0, 10, 20, 26]
 
+    def test_what_was_just_restored_is_not_saved_again_but_told(
+        self, make_estimator, endless, diary, trained
+    ):
+        index = f"{trained.latest_checkpoint()}.index"
+        os.utime(index, (1, 1))
+        listener = diary.listener("a")
+        make_estimator().train(endless, steps=1, saving_listeners=[listener])
+        assert [entry for entry in diary if "after save" in entry] == [
+            f"after save {step} a" for step in (3, 4)
+        ]
+        assert os.stat(index).st_mtime == 1
+
+    def test_what_was_restored_in_part_is_saved_at_once(self, make_estimator, endless, trained):
+        latest = trained.latest_checkpoint()
+        with tf.Graph().as_default(), v1.Session() as session:
+            saver = v1.train.Saver([v1.train.get_or_create_global_step()])
+            saver.restore(session, latest)
+            saver.save(session, latest, write_meta_graph=False, write_state=False)
+        estimator = make_estimator(ignore_missing=True)
+        estimator.train(endless, steps=1)
+        names = {name for name, _ in tf.train.list_variables(latest)}
+        assert names == set(estimator.get_variable_names())
+
     def test_a_listener_hears_everything_once_and_in_order(self, make_estimator, endless, diary):
         make_estimator().train(endless, steps=2, saving_listeners=[diary.listener("a")])
         saves = ["before save 0 a", "after save 0 a", "before save 2 a", "after save 2 a"]

@@ -49,6 +49,14 @@ class Batches(v1.train.SessionRunHook):
             raise RuntimeError("killed")
 
 
+def test_a_relative_model_dir_reads_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = RunConfig(save_checkpoints_steps=4, save_summary_steps=None)
+    estimator = Estimator(model_fn, "relative", config)
+    first = train(estimator, 4)
+    assert not set(first) & set(train(estimator, 4))
+
+
 def train(estimator: Estimator, steps: int | None, **options: Any) -> list[int]:
     batches = Batches()
     hook = CheckpointInputPipelineHook(estimator, **options)

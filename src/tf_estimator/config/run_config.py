@@ -107,6 +107,14 @@ def _protocol(subject: str, value: Any) -> Any:
     return value
 
 
+def _input_state(subject: str, value: Any) -> bool | str:
+    if isinstance(value, str) and value not in ("warn", "ignore"):
+        raise _checks.wrong_value(subject, "must be True, False, 'warn' or 'ignore'", value)
+    if not isinstance(value, (bool, np.bool_, str)):
+        raise _checks.wrong_type(subject, "must be True, False, 'warn' or 'ignore'", value)
+    return value if isinstance(value, str) else bool(value)
+
+
 def _boolean(subject: str, value: Any) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise _checks.wrong_type(subject, "must be True or False", value, was=ValueError)
@@ -173,6 +181,27 @@ class RunConfig:
         session_creation_timeout_secs: How long a worker waits for the session to be ready, in
             seconds.
         checkpoint_save_graph_def: Whether to write the graph definition next to the checkpoints.
+        ignore_missing: Whether variables and tables that a checkpoint lacks keep their initial
+            values, when training goes on from it and when it is evaluated, predicted with or
+            exported. False: an error that names them. Another shape or type is an error either
+            way. `Estimator.restore_report` tells what was restored. Ours, by keyword only.
+        save_input_state: Whether the position of the input is saved in each checkpoint, so that a
+            run that goes on from one reads on where that was, and a run that was killed ends as
+            if it had not been. It has a part about this below. Ours, by keyword only.
+
+    **Exact resume.** With `save_input_state=True` the checkpoint has one more variable,
+    `input_state`: where the tf.data.Dataset of input_fn is, with the content of its shuffle
+    buffers. A next `train`, in the same process or a later one, reads on there; if nothing is left
+    to read it starts the input over. So `train(input_fn, steps=10)` twice reads 20 batches, and a
+    run that may be killed should say where it is done: with `max_steps`.
+
+    The Dataset must be made of what tf.data can save: no `from_generator`; no stateful random op
+    or Python function in `map`, unless its state does not matter: 'warn' and 'ignore' pass over it
+    with and without a warning. Use the seeds of `tf.random.stateless_uniform` and of `shuffle`.
+    What the model itself draws is not in a checkpoint: a stateful random op, such as dropout,
+    starts its sequence anew in every session. Draw by `tf.random.stateless_*` with the global step
+    in the seed to have that exact as well. One process that trains, and the Saver that Estimator
+    makes, are needed.
 
     Raises:
         TypeError: If an argument or an entry of TF_CONFIG has the wrong type.
@@ -206,6 +235,9 @@ class RunConfig:
         experimental_max_worker_delay_secs: int | None = None,
         session_creation_timeout_secs: float | None = 7200,
         checkpoint_save_graph_def: bool = True,
+        *,
+        ignore_missing: bool = False,
+        save_input_state: bool | str = False,
     ) -> None:
         if save_checkpoints_steps is _NOT_GIVEN and save_checkpoints_secs is _NOT_GIVEN:
             save_checkpoints_secs = _DEFAULTS["save_checkpoints_secs"]
@@ -241,6 +273,10 @@ class RunConfig:
     experimental_max_worker_delay_secs = _Option(_integer, "Longest delay of a worker, in seconds.")
     session_creation_timeout_secs = _Option(_positive, "Longest wait for a session, in seconds.")
     checkpoint_save_graph_def = _Option(_boolean, "Whether a graph goes with the checkpoints.")
+    ignore_missing = _Option(_boolean, "Whether a checkpoint may lack variables. Ours.")
+    save_input_state = _Option(
+        _input_state, "Whether a checkpoint has the position of the input. Ours."
+    )
 
     @property
     def tf_config(self) -> Cluster:

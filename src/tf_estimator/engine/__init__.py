@@ -1,8 +1,9 @@
 """The engine: input, graph, session and loop are separate, with one BuiltGraph between them."""
 
-from tf_estimator.engine.evaluate import evaluate, evaluator
+from tf_estimator.engine.evaluate import evaluator
 from tf_estimator.engine.export import Weights, check_receiver_fns, export
 from tf_estimator.engine.graph import BuiltGraph, build
+from tf_estimator.engine.input_state import warn_that_input_starts_over
 from tf_estimator.engine.inputs import GraphInput, check_input_fn
 from tf_estimator.engine.inputs import read as read_input
 from tf_estimator.engine.model import Model
@@ -19,11 +20,11 @@ __all__ = [
     "check_input_fn",
     "check_receiver_fns",
     "chosen_predictions",
-    "evaluate",
     "evaluator",
     "export",
     "predict",
     "read_input",
     "require_given_weights",
     "train",
+    "warn_that_input_starts_over",
 ]

@@ -68,47 +68,25 @@ def add_evaluation_ops(built: BuiltGraph) -> EvaluationOps:
     return EvaluationOps(tf.group(*updates), {**values, _GLOBAL_STEP: built.global_step})
 
 
-def evaluate(
-    built: BuiltGraph,
-    config: RunConfig,
-    hooks: Sequence[tf.compat.v1.train.SessionRunHook],
-    checkpoint_path: str | None,
-    steps: int | None,
-) -> dict[str, Any]:
-    """Evaluates one checkpoint.
-
-    add the metrics' ops to the graph
-    open a session: restored from the checkpoint, else initialized
-    until `steps` batches are done or the input ends:
-        take one batch into all metrics; every hook looks
-    read the metrics
-
-    Args:
-        built: a graph built in mode EVAL.
-        config: the session's configuration.
-        hooks: the user's.
-        checkpoint_path: what to restore; None leaves the initial values.
-        steps: how many batches at most; None for all.
-
-    Returns:
-        A metric's name to its value, `loss` and `global_step` among them.
-
-    Raises:
-        ValueError: the input ended before the first batch.
-    """
-    return evaluator(built, config)(hooks, checkpoint_path, steps)
-
-
 def evaluator(built: BuiltGraph, config: RunConfig) -> Callable[..., dict[str, Any]]:
     """Prepares a graph once for any number of evaluations, each in a session of its own.
 
+    add the metrics' ops to the graph
+    at each call:
+        open a session: restored from the checkpoint, else initialized; the input starts anew
+        until `steps` batches are done or the input ends:
+            take one batch into all metrics; every hook looks
+        read the metrics
+
     Args:
-        built: a graph built in mode EVAL; the metrics' ops are added to it.
+        built: a graph built in mode EVAL.
         config: the sessions' configuration.
 
     Returns:
-        A function of `(hooks, checkpoint_path, steps)` that does what `evaluate` does, and adds
-        nothing to the graph.
+        A function that evaluates, and adds nothing to the graph. It takes the user's `hooks`, a
+        `checkpoint_path` to restore, where None leaves the initial values, and `steps`, how many
+        batches at most, None for all. It gives a metric's name to its value, `loss` and
+        `global_step` among them, and raises ValueError if the input ended before the first batch.
 
     Raises:
         ValueError: a metric has a name that is taken.

@@ -14,6 +14,7 @@ from tf_estimator.config import RunConfig, default_session_config
 from tf_estimator.engine.graph import BuiltGraph, build
 from tf_estimator.engine.inputs import GraphInput
 from tf_estimator.engine.model import Model
+from tf_estimator.engine.partial_restore import restore_in_part, tell_restored
 from tf_estimator.engine.restore import check_checkpoint
 from tf_estimator.export import signatures
 from tf_estimator.export.assets import extra_assets
@@ -75,19 +76,36 @@ class Weights:
             return cls(None, settings)
         return cls(checkpoint.warm_start_checkpoint(settings))
 
-    def prepare(self, built: BuiltGraph) -> None:
-        """Checks that the weights fit the graph, which is the default one now."""
-        if self.checkpoint_path is not None:
-            check_checkpoint(built, self.checkpoint_path)
-        elif self.warm_start is not None:
-            checkpoint.warm_start(self.warm_start)
+    def prepare(
+        self, built: BuiltGraph, *, ignore_missing: bool
+    ) -> checkpoint.RestoreReport | None:
+        """Checks that the weights fit the graph, which is the default one now.
 
-    def load(self, session: tf.compat.v1.Session, saver: tf.compat.v1.train.Saver) -> None:
-        """Gives the variables their values."""
+        Returns:
+            What `load` will restore; None where that is not known by name.
+        """
         if self.checkpoint_path is not None:
-            saver.restore(session, self.checkpoint_path)
-        else:
+            return check_checkpoint(built, self.checkpoint_path, ignore_missing=ignore_missing)
+        if self.warm_start is not None:
+            checkpoint.warm_start(self.warm_start)
+        return None
+
+    def load(
+        self,
+        session: tf.compat.v1.Session,
+        built: BuiltGraph,
+        saver: tf.compat.v1.train.Saver,
+        report: checkpoint.RestoreReport | None,
+    ) -> None:
+        """Gives the variables their values, as `prepare` reported."""
+        if self.checkpoint_path is None:
             session.run(v1.global_variables_initializer())
+            return
+        if report is not None and report.new:
+            restore_in_part(session, built, saver, report)
+        else:
+            saver.restore(session, self.checkpoint_path)
+        tell_restored(built, report)
 
 
 def export(
@@ -98,6 +116,7 @@ def export(
     weights: Weights,
     assets_extra: Mapping[str, str] | None,
     as_text: bool,
+    on_restore: Callable[[checkpoint.RestoreReport | None], None] = lambda report: None,
 ) -> bytes:
     """Writes a SavedModel to a timestamped folder in `base`.
 
@@ -115,6 +134,7 @@ def export(
         weights: where the variables' values come from.
         assets_extra: a path below `assets.extra` to the file that is copied there.
         as_text: whether to write the graph as text (`saved_model.pbtxt`).
+        on_restore: told what was restored.
 
     Returns:
         The folder, as bytes, as ever.
@@ -130,7 +150,7 @@ def export(
     try:
         saved: set[str] | None = None
         for mode in (mode for mode in _ORDER if receiver_fns.get(mode) is not None):
-            built, receiver = _build(model, mode, receiver_fns[mode], config)
+            built, receiver = _build(model, mode, receiver_fns[mode], config, on_restore)
             saved = _add_mode(builder, built, receiver, config, weights, saved)
         with without_deprecation_notes():
             builder.save(as_text)
@@ -145,7 +165,11 @@ def export(
 
 
 def _build(
-    model: Model, mode: str, receiver_fn: Callable[[], Any], config: RunConfig
+    model: Model,
+    mode: str,
+    receiver_fn: Callable[[], Any],
+    config: RunConfig,
+    on_restore: Callable[[checkpoint.RestoreReport | None], None],
 ) -> tuple[BuiltGraph, Any]:
     received: list[Any] = []
 
@@ -160,7 +184,7 @@ def _build(
         received.append(receiver)
         return GraphInput(receiver.features, getattr(receiver, "labels", None), ())
 
-    return build(model, mode, read_input, config), received[0]
+    return build(model, mode, read_input, config, on_restore), received[0]
 
 
 def _add_mode(
@@ -182,7 +206,7 @@ def _add_mode(
                 f"{built.mode!r} adds {new}. Build them in every mode, or export it on its own."
             )
         with _lack_is_value_error(built.mode):
-            weights.prepare(built)
+            report = weights.prepare(built, ignore_missing=config.ignore_missing)
         scaffold = built.spec.scaffold
         saver = scaffold.saver or v1.train.Saver(sharded=True, allow_empty=True)
         if built.spec.train_op is not None:
@@ -200,7 +224,7 @@ def _add_mode(
             builder.add_meta_graph(tags, **given)
             return saved
         with v1.Session(config=session_config) as session, _lack_is_value_error(built.mode):
-            weights.load(session, saver)
+            weights.load(session, built, saver, report)
             builder.add_meta_graph_and_variables(session, tags, **given)
         return names
 

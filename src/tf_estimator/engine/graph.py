@@ -6,6 +6,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from tf_estimator._tf import v1
+from tf_estimator.checkpoint import RestoreReport
 from tf_estimator.config import RunConfig
 from tf_estimator.engine.inputs import GraphInput
 from tf_estimator.engine.model import Model
@@ -22,6 +23,11 @@ class BuiltGraph:
         spec: what model_fn returned.
         input_hooks: hooks that start the input in a new session.
         global_step: the step variable, int64, shape [].
+        has_own_saver: whether model_fn brought a Saver, which decides what is saved, and under
+            which name.
+        initializes: whether model_fn brought an init_op or init_fn.
+        on_restore: told of every restore: a RestoreReport, or None if a Saver of model_fn's did it
+            or the names are not known.
     """
 
     graph: tf.Graph
@@ -29,21 +35,22 @@ class BuiltGraph:
     spec: EstimatorSpec
     input_hooks: tuple[tf.compat.v1.train.SessionRunHook, ...]
     global_step: tf.Variable
+    has_own_saver: bool
+    initializes: bool
+    on_restore: Callable[[RestoreReport | None], None]
 
     @property
     def variables(self) -> list[tf.Variable]:
         """The global variables: what a default Saver saves and restores, by name."""
         return self.graph.get_collection(v1.GraphKeys.GLOBAL_VARIABLES)
 
-    @property
-    def has_own_saver(self) -> bool:
-        """Whether model_fn brought a Saver, which decides what is saved, and under which name."""
-        savers = self.graph.get_collection(v1.GraphKeys.SAVERS)
-        return bool(savers) or self.spec.scaffold.saver is not None
-
 
 def build(
-    model: Model, mode: str, read_input: Callable[[], GraphInput], config: RunConfig
+    model: Model,
+    mode: str,
+    read_input: Callable[[], GraphInput],
+    config: RunConfig,
+    on_restore: Callable[[RestoreReport | None], None] = lambda report: None,
 ) -> BuiltGraph:
     """Builds the graph of one mode.
 
@@ -58,6 +65,7 @@ def build(
         mode: one of ModeKeys.
         read_input: makes the input in the default graph.
         config: the seed and the device function come from it, and model_fn sees it.
+        on_restore: told of every restore of the graph's variables.
 
     Returns:
         The BuiltGraph; nothing has run yet.
@@ -68,7 +76,11 @@ def build(
         step = v1.train.get_or_create_global_step()
         features, labels, input_hooks = read_input()
         spec = model.call(features, labels, mode, config)
-    return BuiltGraph(graph, mode, spec, input_hooks, step)
+    savers = graph.get_collection(v1.GraphKeys.SAVERS)
+    has_own_saver = bool(savers) or spec.scaffold.saver is not None
+    # Asked now, for a session completes the scaffold.
+    initializes = spec.scaffold.init_op is not None or spec.scaffold.init_fn is not None
+    return BuiltGraph(graph, mode, spec, input_hooks, step, has_own_saver, initializes, on_restore)
 
 
 def _device_function(mode: str, config: RunConfig) -> Callable[..., str] | None:

@@ -2,30 +2,32 @@
 
 import tensorflow as tf
 
-from tf_estimator import _checks, checkpoint
-from tf_estimator._tf import v1
-from tf_estimator.config import RunConfig, default_session_config
+from tf_estimator import checkpoint
+from tf_estimator.config import RunConfig
 from tf_estimator.engine.graph import BuiltGraph
+from tf_estimator.engine.partial_restore import RestoringSessionCreator
 
 
-def check_checkpoint(built: BuiltGraph, checkpoint_path: str) -> None:
-    """Raises unless `checkpoint_path` exists and fits the graph, which is the default one now.
+def check_checkpoint(
+    built: BuiltGraph, checkpoint_path: str, *, ignore_missing: bool = False
+) -> checkpoint.RestoreReport | None:
+    """Raises unless `checkpoint_path` is whole and fits the graph, which is the default one now.
+
+    Returns:
+        What a restore will give; None where a Saver of model_fn's decides that.
 
     Raises:
         ValueError: there is no such checkpoint.
-        tf.errors.NotFoundError: it lacks variables of the graph.
+        tf.errors.DataLossError: it is damaged.
+        tf.errors.NotFoundError: it lacks variables of the graph, and `ignore_missing` is not set.
         tf.errors.InvalidArgumentError: a shape or a type differs.
     """
-    if not checkpoint.exists(checkpoint_path):
-        raise _checks.wrong_value(
-            "checkpoint_path",
-            "must name a checkpoint",
-            checkpoint_path,
-            "Give it as latest_checkpoint() does: a folder, a name, and no .index, .data or .meta.",
-        )
-    checkpoint.check_path("checkpoint_path", checkpoint_path)
-    if not built.has_own_saver:
-        checkpoint.check_restorable(built.variables, checkpoint_path)
+    checkpoint.check_whole("checkpoint_path", checkpoint_path)
+    if built.has_own_saver:
+        return None
+    return checkpoint.check_restorable(
+        built.variables, checkpoint_path, ignore_missing=ignore_missing
+    )
 
 
 def restoring_session_creator(
@@ -33,13 +35,8 @@ def restoring_session_creator(
 ) -> tf.compat.v1.train.SessionCreator:
     """A creator of sessions that start from `checkpoint_path`, or if None from initial values."""
     if checkpoint_path is not None:
-        check_checkpoint(built, checkpoint_path)
-    return v1.train.ChiefSessionCreator(
-        built.spec.scaffold,
-        master=master,
-        config=config.session_config or default_session_config(),
-        checkpoint_filename_with_path=checkpoint_path,
-    )
+        check_checkpoint(built, checkpoint_path, ignore_missing=config.ignore_missing)
+    return RestoringSessionCreator(built, config, master, checkpoint_path=checkpoint_path)
 
 
 def require_given_weights(built: BuiltGraph, model_dir: str) -> None:
@@ -51,10 +48,8 @@ def require_given_weights(built: BuiltGraph, model_dir: str) -> None:
     Raises:
         ValueError: the weights would be those that training starts from.
     """
-    scaffold = built.spec.scaffold
     variables = [v for v in built.variables if v is not built.global_step]
-    initialized = scaffold.init_fn is not None or scaffold.init_op is not None
-    if initialized or not variables or any(_is_read_from_disk(each) for each in variables):
+    if built.initializes or not variables or any(_is_read_from_disk(each) for each in variables):
         return
     raise ValueError(
         f"There must be a checkpoint to predict from; model_dir {model_dir} has none, and the "

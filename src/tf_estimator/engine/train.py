@@ -1,6 +1,7 @@
 """Training: the step, its hooks, and the loop."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,18 @@ from tf_estimator import checkpoint
 from tf_estimator._checks import wrong_value
 from tf_estimator._tf import add_saving_listeners, logger, v1, without_deprecation_notes
 from tf_estimator.config import RunConfig, default_session_config
+from tf_estimator.engine import input_state
 from tf_estimator.engine.graph import BuiltGraph
-from tf_estimator.engine.sessions import monitored_session
+from tf_estimator.engine.partial_restore import RestoringSessionCreator
+from tf_estimator.engine.sessions import monitored_session, the_input_goes_on
 
 
 class _SaveUnlessNan(v1.train.SessionRunHook):
-    """A saver hook that passes over a step whose loss is NaN.
+    """A saver hook that passes over a step whose loss is NaN, and never ends the input.
 
     It runs before the hook that ends training on a NaN loss, and would make the ruined weights the
-    newest checkpoint, from which no later run could go on.
+    newest checkpoint, from which no later run could go on. A save that fails, or an evaluation in a
+    listener, can raise what also means the end of the input, and would end training as if done.
     """
 
     def __init__(self, saver: tf.compat.v1.train.CheckpointSaverHook, loss: tf.Tensor):
@@ -31,7 +35,7 @@ class _SaveUnlessNan(v1.train.SessionRunHook):
     def after_create_session(
         self, session: tf.compat.v1.Session, coord: tf.train.Coordinator
     ) -> None:
-        with without_deprecation_notes():
+        with self._saving():
             self._saver.after_create_session(session, coord)
 
     def before_run(self, run_context: Any) -> tf.compat.v1.train.SessionRunArgs:
@@ -41,12 +45,46 @@ class _SaveUnlessNan(v1.train.SessionRunHook):
     def after_run(self, run_context: Any, run_values: Any) -> None:
         if not np.isnan(run_values.results["loss"]).any():
             inner = run_values._replace(results=run_values.results["inner"])
-            with without_deprecation_notes():
+            with self._saving():
                 self._saver.after_run(run_context, inner)
 
     def end(self, session: tf.compat.v1.Session) -> None:
-        with without_deprecation_notes():
+        with self._saving():
             self._saver.end(session)
+
+    @contextlib.contextmanager
+    def _saving(self) -> Iterator[None]:
+        with without_deprecation_notes(), the_input_goes_on("a checkpoint was saved"):
+            yield
+
+
+class _SaverOfChanges:
+    """The scaffold's Saver as a hook sees it; the first save is left out if it changes nothing.
+
+    The hook saves as soon as there is a session. Where that was just restored, the save would put
+    the same values over the newest checkpoint, and a kill in the middle could leave that damaged.
+    """
+
+    def __init__(
+        self, scaffold: tf.compat.v1.train.Scaffold, creator: tf.compat.v1.train.SessionCreator
+    ) -> None:
+        self._scaffold, self._creator = scaffold, creator
+        self._is_first = True
+
+    @property
+    def saver_def(self) -> Any:
+        return self._scaffold.saver.saver_def
+
+    def save(
+        self, session: tf.compat.v1.Session, save_path: str, *, global_step: int, **options: Any
+    ) -> None:
+        first, self._is_first = self._is_first, False
+        if first and isinstance(self._creator, RestoringSessionCreator):
+            path = f"{save_path}-{global_step}"
+            if self._creator.has_all_of(path):
+                logger.info("%s is what training goes on from, and is not saved again.", path)
+                return
+        self._scaffold.saver.save(session, save_path, global_step=global_step, **options)
 
 
 def train(
@@ -62,7 +100,7 @@ def train(
     open a session: restored from model_dir, else initialized
     until a hook asks to stop or the input ends:
         run train_op; every hook looks
-    (the saver hook saves at the start, by its timer, and at the end)
+    (the saver hook saves at the start what was not restored, by its timer, and at the end)
 
     Args:
         built: a graph built in mode TRAIN.
@@ -75,11 +113,12 @@ def train(
             saves.
     """
     with built.graph.as_default():
-        all_hooks = _training_hooks(built, config, hooks, saving_listeners)
+        creator = _session_creator(built, config)
+        all_hooks = _training_hooks(built, config, hooks, saving_listeners, creator)
         _check_model_dir(built, config)
         _add_training_ops(built, config)
         steps, loss, ended = 0, None, False
-        with monitored_session(_session_creator(built, config), all_hooks) as session:
+        with monitored_session(creator, all_hooks) as session:
             while not session.should_stop():
                 try:
                     _, loss = session.run([built.spec.train_op, built.spec.loss])
@@ -113,26 +152,25 @@ def _add_training_ops(built: BuiltGraph, config: RunConfig) -> None:
 
 
 def _check_model_dir(built: BuiltGraph, config: RunConfig) -> None:
-    checkpoint.check_room(config.model_dir, built.variables)
-    latest = tf.train.latest_checkpoint(config.model_dir)
+    latest = checkpoint.latest_whole(config.model_dir)
     if latest and not built.has_own_saver:
-        checkpoint.check_restorable(built.variables, latest)
+        checkpoint.check_restorable(built.variables, latest, ignore_missing=config.ignore_missing)
+        if config.is_chief:
+            checkpoint.remove_leftovers(
+                config.model_dir, config.keep_checkpoint_max, config.keep_checkpoint_every_n_hours
+            )
+    checkpoint.check_room(config.model_dir, built.variables)
 
 
 def _session_creator(built: BuiltGraph, config: RunConfig) -> tf.compat.v1.train.SessionCreator:
-    scaffold = built.spec.scaffold
-    session_config = config.session_config or default_session_config()
     if config.is_chief:
-        return v1.train.ChiefSessionCreator(
-            scaffold,
-            master=config.master,
-            config=session_config,
-            checkpoint_dir=config.model_dir,
+        return RestoringSessionCreator(
+            built, config, config.master, folder=config.model_dir, may_lack=[input_state.NAME]
         )
     return v1.train.WorkerSessionCreator(
-        scaffold,
+        built.spec.scaffold,
         master=config.master,
-        config=session_config,
+        config=config.session_config or default_session_config(),
         max_wait_secs=config.session_creation_timeout_secs,
     )
 
@@ -142,6 +180,7 @@ def _training_hooks(
     config: RunConfig,
     user_hooks: Sequence[tf.compat.v1.train.SessionRunHook],
     saving_listeners: Sequence[tf.compat.v1.train.CheckpointSaverListener],
+    creator: tf.compat.v1.train.SessionCreator,
 ) -> list[tf.compat.v1.train.SessionRunHook]:
     """All hooks in the order in which they run: the chief's, the input's, the user's, ours."""
     spec = built.spec
@@ -153,7 +192,8 @@ def _training_hooks(
         )
     worker_hooks.extend(spec.training_hooks)
     given = [*worker_hooks, *spec.training_chief_hooks]
-    saver_hooks = _saver_hooks(built, config, given, saving_listeners)
+    position = input_state.hook(built, config, given)
+    saver_hooks = _saver_hooks(built, config, given, saving_listeners, position, creator)
     if not config.is_chief:
         return worker_hooks
     counters = []
@@ -171,6 +211,10 @@ def _training_hooks(
                 output_dir=config.model_dir,
             )
         )
+    if position is not None:
+        # The first save is that of a new session, and by then the input must be where it goes on.
+        worker_hooks = worker_hooks[len(built.input_hooks) :]
+        saver_hooks = [*built.input_hooks, position, *saver_hooks]
     return [*saver_hooks, *spec.training_chief_hooks, *counters, *worker_hooks]
 
 
@@ -179,11 +223,16 @@ def _saver_hooks(
     config: RunConfig,
     given: Sequence[tf.compat.v1.train.SessionRunHook],
     saving_listeners: Sequence[tf.compat.v1.train.CheckpointSaverListener],
+    position: input_state.InputState | None,
+    creator: tf.compat.v1.train.SessionCreator,
 ) -> list[tf.compat.v1.train.SessionRunHook]:
     """Our saver hook, unless the user has one or saving is off; listeners go to whichever saves."""
     users = [hook for hook in given if isinstance(hook, v1.train.CheckpointSaverHook)]
     if users:
         add_saving_listeners(users[0], saving_listeners)
+        if position is not None:
+            for hook in users:
+                add_saving_listeners(hook, [position.listener])
         return []
     if not (config.save_checkpoints_secs or config.save_checkpoints_steps):
         if saving_listeners:
@@ -193,13 +242,20 @@ def _saver_hooks(
                 list(saving_listeners),
                 "Set save_checkpoints_steps or save_checkpoints_secs in RunConfig.",
             )
+        if position is not None:
+            raise wrong_value(
+                "save_input_state",
+                "must be False when no checkpoints are saved",
+                config.save_input_state,
+                "Set save_checkpoints_steps or save_checkpoints_secs in RunConfig.",
+            )
         return []
     saver = v1.train.CheckpointSaverHook(
         config.model_dir,
         save_secs=config.save_checkpoints_secs,
         save_steps=config.save_checkpoints_steps,
-        scaffold=built.spec.scaffold,
-        listeners=list(saving_listeners),
+        saver=_SaverOfChanges(built.spec.scaffold, creator),
+        listeners=[*saving_listeners, *([position.listener] if position is not None else [])],
         save_graph_def=config.checkpoint_save_graph_def,
     )
     return [_SaveUnlessNan(saver, built.spec.loss)]

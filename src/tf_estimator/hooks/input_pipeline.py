@@ -11,20 +11,19 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_estimator import _checks
-from tf_estimator._tf import iterators_of_graph, logger, v1, without_deprecation_notes
+from tf_estimator import _checks, checkpoint
+from tf_estimator._tf import logger, v1, without_deprecation_notes
+from tf_estimator.engine.input_state import POLICIES, iterator_states, set_iterator_states
 from tf_estimator.estimator import Estimator
 from tf_estimator.hooks.stop_signal import Due
-
-# What to do with state outside of the pipeline, such as a random seed: the names and the values of
-# the attribute of SerializeIterator.
-_POLICIES = {"warn": 0, "ignore": 1, "fail": 2}
 
 
 class CheckpointInputPipelineHook(tf.compat.v1.train.SessionRunHook):
     """Saves where the input is, as often as the model is saved, and has the next run read on there.
 
-    Without it a run that goes on from a checkpoint starts its input anew. The input must be a
+    Without it a run that goes on from a checkpoint starts its input anew.
+    `RunConfig(save_input_state=True)` does the same within the checkpoints, where it cannot get
+    apart from the model; this hook also serves a cluster. The input must be a
     tf.data.Dataset, and is of the task that trains: every worker saves its own.
 
     Args:
@@ -42,6 +41,9 @@ class CheckpointInputPipelineHook(tf.compat.v1.train.SessionRunHook):
         `estimator.train(input_fn, hooks=[CheckpointInputPipelineHook(estimator)])`
     """
 
+    # What keeps Estimator from warning that the input starts over.
+    saves_input_state = True
+
     def __init__(
         self,
         estimator: Estimator,
@@ -51,9 +53,9 @@ class CheckpointInputPipelineHook(tf.compat.v1.train.SessionRunHook):
     ) -> None:
         _checks.instance("estimator", estimator, Estimator)
         policy = "fail" if external_state_policy is None else external_state_policy
-        if policy not in _POLICIES:
+        if policy not in POLICIES:
             raise _checks.wrong_value(
-                "external_state_policy", f"must be None or one of {list(_POLICIES)}", policy
+                "external_state_policy", f"must be None or one of {list(POLICIES)}", policy
             )
         config = estimator.config
         if not (config.save_checkpoints_secs or config.save_checkpoints_steps):
@@ -62,7 +64,7 @@ class CheckpointInputPipelineHook(tf.compat.v1.train.SessionRunHook):
                 "RunConfig saves no checkpoints. Set save_checkpoints_steps or "
                 "save_checkpoints_secs."
             )
-        self._policy = _POLICIES[policy]
+        self._policy = policy
         self._due = Due(
             config.save_checkpoints_secs or None, config.save_checkpoints_steps or None, clock
         )
@@ -74,21 +76,20 @@ class CheckpointInputPipelineHook(tf.compat.v1.train.SessionRunHook):
     def begin(self) -> None:
         """Adds to the graph what saves and restores the input."""
         self._step = v1.train.get_global_step()
-        iterators = iterators_of_graph()
-        if self._step is None or not iterators:
+        states = iterator_states(self._policy)
+        if self._step is None or not states:
             raise ValueError(
                 "There must be a global step and a tf.data.Dataset to save the position of the "
                 "input; input_fn gives plain tensors, or this is no training graph."
             )
-        names = [f"{iterator.name}_STATE" for iterator in iterators]
+        names = [f"{iterator}_STATE" for iterator in states]
         slices = [""] * len(names)
-        states = [
-            tf.raw_ops.SerializeIterator(resource_handle=it, external_state_policy=self._policy)
-            for it in iterators
-        ]
         self._path = v1.placeholder(tf.string, [])
         self._save_op = tf.raw_ops.SaveV2(
-            prefix=self._path, tensor_names=names, shape_and_slices=slices, tensors=states
+            prefix=self._path,
+            tensor_names=names,
+            shape_and_slices=slices,
+            tensors=[*states.values()],
         )
         read = tf.raw_ops.RestoreV2(
             prefix=self._path,
@@ -96,12 +97,7 @@ class CheckpointInputPipelineHook(tf.compat.v1.train.SessionRunHook):
             shape_and_slices=slices,
             dtypes=[tf.variant] * len(names),
         )
-        self._restore_op = tf.group(
-            *(
-                tf.raw_ops.DeserializeIterator(resource_handle=iterator, serialized=state)
-                for iterator, state in zip(iterators, read, strict=True)
-            )
-        )
+        self._restore_op = set_iterator_states(read)
 
     def after_create_session(
         self, session: tf.compat.v1.Session, coord: tf.train.Coordinator
@@ -153,12 +149,7 @@ class CheckpointInputPipelineHook(tf.compat.v1.train.SessionRunHook):
         known = [one for one in state.all_model_checkpoint_paths if one != path] if state else []
         paths = [*known, path]
         kept = paths[-self._keep :] if self._keep else paths
+        checkpoint.write_state(self._folder, kept, self._list)
         with without_deprecation_notes():
-            v1.train.update_checkpoint_state(
-                self._folder,
-                os.path.basename(path),
-                [os.path.basename(one) for one in kept],
-                latest_filename=self._list,
-            )
             for old in paths[: -len(kept)]:
                 v1.train.remove_checkpoint(old)
