@@ -104,6 +104,9 @@ def test_saving_listeners_become_a_tuple(given, kept):
         ({"max_steps": float("nan")}, ValueError, "max_steps must be a positive"),
         ({"max_steps": "9"}, TypeError, r"max_steps must be a positive.*'9' \(str\)"),
         ({"max_steps": [9]}, TypeError, "max_steps must be a positive"),
+        ({"max_steps": True}, TypeError, "max_steps must be a positive"),
+        ({"max_steps": np.array([1, 2])}, TypeError, "max_steps must be a positive"),
+        ({"max_steps": tf.constant(5)}, TypeError, "max_steps must be a positive"),
         ({"hooks": HOOK}, TypeError, "hooks must be an iterable of SessionRunHook"),
         ({"hooks": [LISTENER]}, TypeError, "element of hooks must be a SessionRunHook"),
         ({"hooks": [HOOK, None]}, TypeError, "element of hooks .* received None"),
@@ -118,6 +121,24 @@ def test_what_is_wrong_is_named(arguments, error, message):
         arguments = {"input_fn": input_fn, **arguments}
     with pytest.raises(error, match=message):
         TrainSpec(**arguments)
+    if arguments:
+        with pytest.raises(error, match=message):
+            TrainSpec(lambda: None)._replace(**arguments)
+
+
+def test_replacing_makes_the_same_of_what_is_given():
+    spec = TrainSpec(input_fn)._replace(hooks=[HOOK], saving_listeners=[LISTENER])
+    assert spec == (input_fn, None, (HOOK,), (LISTENER,))
+
+
+def test_replacing_in_a_subclass_with_arguments_of_its_own():
+    class Short(TrainSpec):
+        def __new__(cls, max_steps):
+            return super().__new__(cls, input_fn, max_steps)
+
+    spec = Short(3)._replace(hooks=[HOOK])
+    assert type(spec) is Short
+    assert spec == (input_fn, 3, (HOOK,), ())
 
 
 @pytest.mark.parametrize(

@@ -117,8 +117,8 @@ class Diary(list):
         """train_and_evaluate by the diary's time."""
         return lifecycle.run(
             estimator,
-            train_spec or self.train_spec(),
-            eval_spec or self.eval_spec(),
+            self.train_spec() if train_spec is None else train_spec,
+            self.eval_spec() if eval_spec is None else eval_spec,
             clock=self.clock,
             sleep=self.sleep,
         )

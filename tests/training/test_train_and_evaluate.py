@@ -1,5 +1,6 @@
 """train_and_evaluate in one process: what happens when, what is exported, what comes back."""
 
+import functools
 import inspect
 import logging
 import os
@@ -277,9 +278,59 @@ def test_the_type_of_each_argument_is_checked(diary, estimator, wrong, value):
     arguments = [estimator, diary.train_spec(), diary.eval_spec()]
     names = ["estimator", "train_spec", "eval_spec"]
     arguments[wrong] = value
-    with pytest.raises(TypeError, match=f"{names[wrong]} must be an instance of"):
+    with pytest.raises(TypeError, match=f"^{names[wrong]} must be an instance of"):
         train_and_evaluate(*arguments)
     assert diary == []
+
+
+def _with_a_decorator(input_fn):
+    @functools.wraps(input_fn)
+    def decorated():
+        return input_fn(5)
+
+    return decorated
+
+
+class _CallableInput:
+    def __call__(self, mode, *, params):
+        return tf.data.Dataset.from_tensors([1.0]).repeat(5)
+
+
+@pytest.mark.parametrize("wrong", ["TrainSpec", "EvalSpec"])
+@pytest.mark.parametrize(
+    ("input_fn", "missing"),
+    [
+        (lambda features: None, "features"),
+        (lambda mode, batch_size, n=1: None, "batch_size"),
+        (lambda mode, /: None, "mode"),
+        (lambda *, seed: None, "seed"),
+        (functools.partial(lambda a, b: None, b=1), "a"),
+    ],
+)
+def test_an_input_fn_that_asks_for_more_is_refused_at_once(
+    diary, estimator, wrong, input_fn, missing
+):
+    specs = [diary.train_spec(), diary.eval_spec()]
+    specs = [s._replace(input_fn=input_fn) if type(s).__name__ == wrong else s for s in specs]
+    message = rf"input_fn of {wrong} must take no other .* mode, params, config; .*'{missing}'\]"
+    with pytest.raises(ValueError, match=message):
+        diary.run(estimator, *specs)
+    assert diary == []
+
+
+@pytest.mark.parametrize(
+    "input_fn",
+    [
+        _CallableInput(),
+        lambda *args, **kwargs: _CallableInput()(1, params=1),
+        lambda config, mode, params, n=1: _CallableInput()(1, params=1),
+        functools.partial(lambda mode, a: _CallableInput()(1, params=1), a=1),
+        _with_a_decorator(lambda a: _CallableInput()(a, params=1)),
+    ],
+)
+def test_an_input_fn_that_is_served_is_taken(diary, estimator, input_fn):
+    metrics, _ = diary.run(estimator, diary.train_spec(1), EvalSpec(input_fn))
+    assert metrics["global_step"] == 1
 
 
 def test_exchanged_specs_are_noticed(diary, estimator):

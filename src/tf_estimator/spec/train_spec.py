@@ -58,3 +58,10 @@ class TrainSpec(_Fields):
             hooks=_checks.hooks("hooks", hooks),
             saving_listeners=_checks.instances("saving_listeners", saving_listeners, listener),
         )
+
+    def _replace(self, **fields: Any) -> "TrainSpec":
+        """A copy with some fields changed, checked as by the constructor."""
+        return type(self)._make(TrainSpec(*super()._replace(**fields)))
+
+    # What `copy.replace` calls, from Python 3.13 on.
+    __replace__ = _replace

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from tf_estimator import _checks
+from tf_estimator import _checks, checkpoint
 from tf_estimator._tf import logger, v1
 from tf_estimator.estimator import Estimator
 from tf_estimator.spec.eval_spec import EvalSpec
@@ -41,19 +41,33 @@ class CheckpointEvaluator:
         estimator: whose checkpoints.
         spec: how to evaluate, and what to export.
         max_steps: the global step whose evaluation is the final one; None if there is none.
+
+    Attributes:
+        spec: as given.
+        last: the last evaluation; None before the first.
     """
 
     def __init__(self, estimator: Estimator, spec: EvalSpec, max_steps: int | None) -> None:
-        self._estimator = estimator
-        self._spec = spec
-        self._max_steps = max_steps
+        self.spec = spec
         self.last: Evaluation | None = None
+        self._estimator = estimator
+        self._max_steps = max_steps
+        # Each is mentioned in the log once.
+        self._passed_over: set[str] = set()
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether the clock decides what is evaluated, by throttle_secs."""
+        return self.spec.every_n_steps is None and not self.spec.at_every_checkpoint
 
     @property
     def done(self) -> rules.Verdict:
         """Whether what was evaluated last has reached max_steps."""
-        step = None if self.last is None else self.last.step
-        return rules.max_steps_reached(step, self._max_steps)
+        return rules.max_steps_reached(self._last_step, self._max_steps)
+
+    @property
+    def _last_step(self) -> int | None:
+        return None if self.last is None else self.last.step
 
     def evaluate_newest(self) -> Evaluation | None:
         """Evaluates the newest checkpoint and exports it.
@@ -69,7 +83,61 @@ class CheckpointEvaluator:
         path = self._estimator.latest_checkpoint()
         if path is None or (self.last is not None and path == self.last.checkpoint_path):
             return None
-        spec = self._spec
+        return self._evaluate(path)
+
+    def evaluate_next(self) -> Evaluation | None:
+        """Evaluates the first of the saved checkpoints that is due, and exports it.
+
+        Which are due is for every_n_steps or at_every_checkpoint to say. One that is gone or
+        damaged is passed over.
+
+        Returns:
+            The evaluation, also kept as `last`; None if there is none to evaluate.
+
+        Raises:
+            TypeError: `evaluate` gave no dict.
+            ValueError: it gave nothing, or no `global_step`.
+        """
+        state = tf.train.get_checkpoint_state(self._estimator.model_dir)
+        for path in state.all_model_checkpoint_paths if state else ():
+            if not self._is_due(path):
+                continue
+            try:
+                return self._evaluate(path)
+            except (tf.errors.OpError, ValueError) as error:
+                if checkpoint.exists(path):
+                    raise
+                self._pass_over(path, error)
+        return None
+
+    def _is_due(self, path: str) -> bool:
+        """Whether a checkpoint is due and whole; the log says which is not whole."""
+        last_step, every = self._last_step, self.spec.every_n_steps
+        try:
+            step = int(tf.train.load_variable(path, _STEP))
+        except (tf.errors.OpError, IndexError, ValueError) as error:
+            self._pass_over(path, error)
+            return False
+        if not rules.checkpoint_due(step, last_step, every, max_steps=self._max_steps):
+            return False
+        if problem := checkpoint.problem_of(path):
+            self._pass_over(path, problem)
+            return False
+        return True
+
+    def _pass_over(self, path: str, problem: object) -> None:
+        if path in self._passed_over:
+            return
+        self._passed_over.add(path)
+        if checkpoint.exists(path):
+            problem = checkpoint.problem_of(path) or problem
+            logger.warning("Checkpoint %s is not evaluated: %s.", path, problem)
+        else:
+            # Training goes on meanwhile, and deletes the oldest.
+            logger.info("Checkpoint %s is not evaluated: it is deleted already.", path)
+
+    def _evaluate(self, path: str) -> Evaluation:
+        spec = self.spec
         metrics = self._estimator.evaluate(
             input_fn=spec.input_fn,
             steps=spec.steps,
@@ -92,7 +160,7 @@ class CheckpointEvaluator:
                 eval_result=metrics,
                 is_the_final_export=is_final,
             )
-            for exporter in self._spec.exporters
+            for exporter in self.spec.exporters
         ]
 
 
@@ -111,33 +179,28 @@ class EvaluatingListener(v1.train.CheckpointSaverListener):
     """Evaluates inside one training loop, when checkpoints are saved and at the end.
 
     at the start of training: the checkpoint is what was there before; pass over it
-    after each further save: evaluate it, if throttle_secs have passed since the last time
+    after each further save: evaluate it, if it is due
     at the end: evaluate the last checkpoint, unless that is done
 
     Args:
-        evaluator: evaluates the newest checkpoint.
-        throttle_secs: the least time between the starts of two evaluations, but for the last.
+        evaluator: evaluates the newest checkpoint; its EvalSpec says when that is due.
         clock: tells the time in seconds.
     """
 
-    def __init__(
-        self, evaluator: CheckpointEvaluator, throttle_secs: float, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, evaluator: CheckpointEvaluator, clock: Callable[[], float]) -> None:
         self._evaluator = evaluator
-        self._throttle_secs = throttle_secs
         self._clock = clock
-        self._is_first_save = True
+        self._first_step: int | None = None
         self._last_step: int | None = None
         self._last_start: float | None = None
 
     def after_save(self, session: tf.compat.v1.Session, global_step_value: int) -> None:
         """Evaluates what was saved, if it is time."""
         del session
-        if self._is_first_save:
-            self._is_first_save = False
+        if self._first_step is None:
+            self._first_step = global_step_value
             return
-        elapsed = None if self._last_start is None else self._clock() - self._last_start
-        due = rules.evaluation_due(global_step_value, self._last_step, elapsed, self._throttle_secs)
+        due = self._due(global_step_value)
         if due:
             self._evaluate(global_step_value)
         else:
@@ -148,6 +211,14 @@ class EvaluatingListener(v1.train.CheckpointSaverListener):
         del session
         if global_step_value != self._last_step:
             self._evaluate(global_step_value)
+
+    def _due(self, step: int) -> rules.Verdict:
+        spec = self._evaluator.spec
+        if self._evaluator.is_timed:
+            elapsed = None if self._last_start is None else self._clock() - self._last_start
+            return rules.evaluation_due(step, self._last_step, elapsed, spec.throttle_secs)
+        since = self._first_step if self._last_step is None else self._last_step
+        return rules.checkpoint_due(step, since, spec.every_n_steps)
 
     def _evaluate(self, step: int) -> None:
         self._last_step, self._last_start = step, self._clock()

@@ -1,5 +1,6 @@
 """What each role of a cluster does in `train_and_evaluate`: a function for each."""
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -17,8 +18,8 @@ from tf_estimator.training.evaluation import CheckpointEvaluator, EvaluatingList
 _SECS_PER_WORKER: Final = 5
 _MAX_WORKER_DELAY_SECS: Final = 60
 
-# How long an evaluator without a throttle waits when there is nothing new, not to load the disk.
-_LEAST_POLL_SECS: Final = 1.0
+# A longer sleep than the system allows, or one without end, is made of several.
+_LONGEST_SLEEP_SECS: Final = 86400.0
 
 
 class Job(NamedTuple):
@@ -27,14 +28,14 @@ class Job(NamedTuple):
     Attributes:
         estimator: the Estimator to train and evaluate.
         train_spec: how to train it.
-        eval_spec: how to evaluate it.
+        eval_specs: how to evaluate it, once by each.
         clock: tells the time in seconds, and never goes back.
         sleep: waits a number of seconds.
     """
 
     estimator: Estimator
     train_spec: TrainSpec
-    eval_spec: EvalSpec
+    eval_specs: Sequence[EvalSpec]
     clock: Callable[[], float]
     sleep: Callable[[float], None]
 
@@ -43,9 +44,17 @@ class Job(NamedTuple):
         """The estimator's RunConfig."""
         return self.estimator.config
 
-    def checkpoint_evaluator(self) -> CheckpointEvaluator:
-        """What evaluates and exports by the eval_spec."""
-        return CheckpointEvaluator(self.estimator, self.eval_spec, self.train_spec.max_steps)
+    def checkpoint_evaluators(self) -> list[CheckpointEvaluator]:
+        """What evaluates and exports, one for each of the eval_specs."""
+        max_steps = self.train_spec.max_steps
+        return [CheckpointEvaluator(self.estimator, spec, max_steps) for spec in self.eval_specs]
+
+    def sleep_until(self, time: float) -> None:
+        """Waits for a time of the clock, unless it is over."""
+        rest = time - self.clock()
+        while rest > 0:
+            self.sleep(min(rest, _LONGEST_SLEEP_SECS))
+            rest -= _LONGEST_SLEEP_SECS
 
     def train(
         self, saving_listeners: Sequence[tf.compat.v1.train.CheckpointSaverListener] = ()
@@ -58,26 +67,28 @@ class Job(NamedTuple):
             saving_listeners=tuple(saving_listeners),
         )
 
-    def train_and_evaluate_at_saves(self) -> CheckpointEvaluator:
+    def train_and_evaluate_at_saves(self) -> list[CheckpointEvaluator]:
         """Trains, and evaluates after the train_spec's own listeners heard of a save."""
-        evaluator = self.checkpoint_evaluator()
-        listener = EvaluatingListener(evaluator, self.eval_spec.throttle_secs, self.clock)
-        self.train([*self.train_spec.saving_listeners, listener])
-        return evaluator
+        evaluators = self.checkpoint_evaluators()
+        listeners = [EvaluatingListener(each, self.clock) for each in evaluators]
+        self.train([*self.train_spec.saving_listeners, *listeners])
+        return evaluators
 
 
-def local(job: Job) -> tuple[dict[str, Any] | None, list[Any] | None]:
+def local(job: Job) -> list[tuple[dict[str, Any] | None, list[Any] | None]]:
     """Without a cluster: trains once, evaluates in between and at the end.
 
     Returns:
-        The last metrics and export results; (None, None) if max_steps was reached before.
+        The last metrics and export results by each of the eval_specs; (None, None) if max_steps was
+        reached before.
     """
-    last = job.train_and_evaluate_at_saves().last
-    if last is None:
+    found = [each.last for each in job.train_and_evaluate_at_saves()]
+    if found[0] is None:
         logger.info("Nothing was trained, so nothing was evaluated.")
-        return None, None
-    logger.info("Training ended: %s.", rules.training_end(last.step, job.train_spec.max_steps))
-    return last.metrics, last.exports
+    else:
+        end = rules.training_end(found[0].step, job.train_spec.max_steps)
+        logger.info("Training ended: %s.", end)
+    return [(last.metrics, last.exports) if last else (None, None) for last in found]
 
 
 def chief(job: Job) -> None:
@@ -123,37 +134,60 @@ def ps(job: Job) -> None:
 def evaluator(job: Job) -> None:
     """Evaluates and exports each new checkpoint that the others save in model_dir.
 
-    wait start_delay_secs
-    until the evaluated step has reached max_steps (without max_steps: until it is killed):
-        evaluate the newest checkpoint and export, if it is new
-        wait what is left of throttle_secs
+    for each of the eval_specs, in the order in which their times come:
+        wait start_delay_secs
+        until the evaluated step has reached max_steps (without max_steps: until it is killed):
+            evaluate the newest checkpoint and export, if it is new
+            wait what is left of throttle_secs
+
+    Where every_n_steps or at_every_checkpoint is given, the next checkpoint that is due takes the
+    place of the newest, and there is no wait as long as there is one.
 
     Raises:
         ValueError: there is another evaluator.
     """
-    spec = job.eval_spec
     if job.config.task_id > 0:
         raise _checks.wrong_value(
             '"index" of the evaluator in TF_CONFIG',
             "must be 0, as there can be only one",
             job.config.task_id,
         )
-    if spec.start_delay_secs > 0:
-        logger.info("The evaluator waits %s s before it starts.", spec.start_delay_secs)
-        job.sleep(spec.start_delay_secs)
-    evaluating = job.checkpoint_evaluator()
-    while not evaluating.done:
+    begin = job.clock()
+    evaluators = job.checkpoint_evaluators()
+    turns = [_Turn(each, begin + each.spec.start_delay_secs) for each in evaluators]
+    delay = min(each.spec.start_delay_secs for each in evaluators)
+    if delay > 0:
+        logger.info("The evaluator waits %s s before it starts.", delay)
+    while turns:
+        turn = min(turns, key=lambda each: each.time)
+        job.sleep_until(turn.time)
+        turn.take(job)
+        if turn.evaluator.done:
+            logger.info("The evaluator is done: %s.", turn.evaluator.done.reason)
+            turns.remove(turn)
+
+
+@dataclasses.dataclass(eq=False)
+class _Turn:
+    """When the evaluator looks again for what one EvalSpec asks for."""
+
+    evaluator: CheckpointEvaluator
+    time: float
+    idle: bool = False
+
+    def take(self, job: Job) -> None:
+        """Looks, evaluates what there is, and sets the time of the next look."""
         start = job.clock()
-        found = evaluating.evaluate_newest()
-        if evaluating.done:
-            break
-        if found is None:
+        if self.evaluator.is_timed:
+            throttle_secs = self.evaluator.spec.throttle_secs
+            found = self.evaluator.evaluate_newest() is not None
+        else:
+            throttle_secs = 0
+            found = self.evaluator.evaluate_next() is not None
+        if not found and not self.idle:  # Said once, and not at every look.
             logger.info("There is no new checkpoint in %s.", job.estimator.model_dir)
-        rest = spec.throttle_secs - (job.clock() - start)
-        rest = max(rest, 0.0 if found else _LEAST_POLL_SECS)
-        if rest > 0:
-            job.sleep(rest)
-    logger.info("The evaluator is done: %s.", evaluating.done.reason)
+        self.idle = not found
+        self.time = rules.next_look(start, job.clock(), throttle_secs, found=found)
 
 
 ROLES: Final[Mapping[str, Callable[[Job], Any]]] = {

@@ -1,6 +1,11 @@
 """When an evaluation is due and when a job is done: pure predicates that say why."""
 
 import dataclasses
+from typing import Final
+
+# How long an evaluator that does not wait for its throttle waits when there is nothing new, not to
+# load the disk.
+_LEAST_POLL_SECS: Final = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +72,61 @@ def evaluation_due(
     if elapsed_secs < throttle_secs:
         return Verdict(False, f"{began}, less than throttle_secs, {throttle_secs}")
     return Verdict(True, f"{began}, at least throttle_secs, {throttle_secs}")
+
+
+def checkpoint_due(
+    step: int,
+    last_step: int | None,
+    every_n_steps: int | None = None,
+    *,
+    max_steps: int | None = None,
+) -> Verdict:
+    """Whether the checkpoint of this step is to be evaluated, whatever the clock says.
+
+    Args:
+        step: the global step of the checkpoint.
+        last_step: the one that was evaluated last, or that training began at; None for neither.
+        every_n_steps: evaluations belong to the multiples of it; None for every checkpoint.
+        max_steps: where training ends, which is evaluated in any case; None if only its input ends
+            it.
+
+    Example:
+        >>> checkpoint_due(1003, 501, every_n_steps=500).reason
+        'global step 1003 has reached 1000, a multiple of every_n_steps, 500'
+        >>> checkpoint_due(1003, 1001, every_n_steps=500).reason
+        'global step 1003 is before 1500, the next multiple of every_n_steps, 500'
+    """
+    if last_step is not None and step <= last_step:
+        return Verdict(False, f"global step {step} is not after the last one, {last_step}")
+    if final := max_steps_reached(step, max_steps):
+        return final
+    if every_n_steps is None:
+        return Verdict(True, f"global step {step} is new, and every checkpoint is evaluated")
+    # A multiple counts once it is crossed: where several workers train, a save may be a step late.
+    multiple = step // every_n_steps * every_n_steps
+    of = f"multiple of every_n_steps, {every_n_steps}"
+    if multiple > (last_step or 0):
+        return Verdict(True, f"global step {step} has reached {multiple}, a {of}")
+    following = multiple + every_n_steps
+    return Verdict(False, f"global step {step} is before {following}, the next {of}")
+
+
+def next_look(start: float, now: float, throttle_secs: float, *, found: bool) -> float:
+    """When an evaluator looks for a checkpoint again, by its clock.
+
+    Args:
+        start: when it looked last.
+        now: when it was done with that, the evaluation included.
+        throttle_secs: the least time between two looks.
+        found: whether there was something to evaluate.
+
+    Example:
+        >>> next_look(100.0, 120.0, throttle_secs=60, found=True)
+        160.0
+        >>> next_look(100.0, 120.0, throttle_secs=0, found=False)
+        121.0
+    """
+    return max(start + throttle_secs, now if found else now + _LEAST_POLL_SECS)
 
 
 def training_end(step: int, max_steps: int | None) -> str:
