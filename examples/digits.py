@@ -10,6 +10,7 @@ import math
 import os
 import sys
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -159,23 +160,16 @@ def export_and_reload(estimator: tfe.Estimator, folder: Path, images: np.ndarray
     return serve(image=tf.constant(images))["probabilities"].numpy()
 
 
-def read_scalars(folder: str, tag: str) -> tuple[list[int], list[float]]:
-    """The steps at which event files in a folder hold a scalar, and its values."""
-    files = sorted(str(path) for path in Path(folder).glob("events.out.tfevents.*"))
-    events = map(v1.Event.FromString, tf.data.TFRecordDataset(files).as_numpy_iterator())
-    found = {e.step: v.simple_value for e in events for v in e.summary.value if v.tag == tag}
-    return sorted(found), [found[step] for step in sorted(found)]
-
-
-def draw_curve(estimator: tfe.Estimator, path: Path) -> None:
+def draw_curve(history: Mapping[str, Any], path: Path) -> None:
     """The loss of the training steps and of the evaluations, and the accuracy, by step."""
+    training, held_out = history["train"]["loss"], history["eval"]["loss"]
     figure = Figure(figsize=(11, 4), layout="constrained")
     left, right = figure.subplots(1, 2, sharex=True)
-    left.plot(*read_scalars(estimator.model_dir, "loss"), alpha=0.5, label="training, with dropout")
-    left.plot(*read_scalars(estimator.eval_dir(), "loss"), "o-", label="held-out digits")
+    left.plot(training.step, training.value, alpha=0.5, label="training, with dropout")
+    left.plot(held_out.step, held_out.value, "o-", label="held-out digits")
     left.set(title="Loss", xlabel="step", ylabel="cross entropy", yscale="log")
     left.legend()
-    steps, accuracies = read_scalars(estimator.eval_dir(), "accuracy")
+    steps, _, accuracies = history["eval"]["accuracy"]
     right.plot(steps, accuracies, "o-", color="tab:orange")
     for step, accuracy in zip(steps, accuracies, strict=True):
         right.text(step, accuracy, f"{accuracy:.3f}\n", ha="right")
@@ -222,6 +216,7 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     estimator = tfe.Estimator(model_fn, arguments.model_dir or out / "model", config, params)
     train(estimator, data, held_out, arguments.steps)
+    print(f"\nThe curves of all runs in {estimator.model_dir}\n{estimator.history()}")
     print_evaluation(estimator.evaluate(partial(eval_input_fn, held_out)))
 
     predictions = list(estimator.predict(partial(eval_input_fn, held_out)))
@@ -233,7 +228,7 @@ def main() -> None:
     difference = np.abs(served - probabilities).max()
     print(f"Reloaded, it gives the same probabilities: max abs difference {difference:.1e}")
 
-    draw_curve(estimator, out / "training.png")
+    draw_curve(estimator.history(), out / "training.png")
     draw_wrong(held_out, read_as, probabilities.max(axis=1), out / "wrong_digits.png")
     print(f"\nPictures: {out / 'training.png'} and {out / 'wrong_digits.png'}")
     python = min(sys.executable, os.path.relpath(sys.executable), key=len)

@@ -14,7 +14,8 @@ import pytest
 MODULES = {"v2": "tf_estimator", "v1": "tf_estimator.compat.v1"}
 
 # Public names of ours that the original never had.
-ADDED = {"v2": {"__version__", "hooks"}, "v1": {"__version__", "hooks"}}
+_OURS = {"BestCheckpoints", "__version__", "best_checkpoints", "hooks"}
+ADDED = {"v2": _OURS, "v1": _OURS}
 
 
 class Fact(NamedTuple):

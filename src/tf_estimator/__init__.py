@@ -8,6 +8,7 @@ from tf_estimator._tf import v1 as _v1
 from tf_estimator.checkpoint import VocabInfo, WarmStartSettings
 from tf_estimator.config import RunConfig
 from tf_estimator.estimator import Estimator
+from tf_estimator.export.best_checkpoints import BestCheckpoints, best_checkpoints
 from tf_estimator.export.best_exporter import BestExporter
 from tf_estimator.export.exporters import FinalExporter, LatestExporter
 from tf_estimator.spec import EstimatorSpec, EvalSpec, Exporter, ModeKeys, TrainSpec
@@ -34,6 +35,7 @@ SummarySaverHook = _v1.train.SummarySaverHook
 __version__ = "0.1.0"
 
 __all__ = [
+    "BestCheckpoints",
     "BestExporter",
     "CheckpointSaverHook",
     "CheckpointSaverListener",
@@ -63,6 +65,7 @@ __all__ = [
     "TrainSpec",
     "VocabInfo",
     "WarmStartSettings",
+    "best_checkpoints",
     "experimental",
     "export",
     "hooks",

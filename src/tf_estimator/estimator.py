@@ -1,9 +1,8 @@
 """Estimator: the face of the library. It checks arguments and delegates; no graph code here."""
 
 import copy
-import inspect
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -12,6 +11,10 @@ from tf_estimator import _checks, checkpoint, engine, summaries
 from tf_estimator._tf import logger, v1
 from tf_estimator.config import RunConfig, with_model_dir
 from tf_estimator.spec import EstimatorSpec, ModeKeys
+
+# Members that a subclass may have by the same name: the two that only tell something were always
+# overridden by some programs, and the others are ours, newer than those programs.
+_FREE = ("latest_checkpoint", "model_fn", "evaluate_checkpoints", "history", "restore_report")
 
 
 class Estimator:
@@ -64,10 +67,12 @@ class Estimator:
         params: Any = None,
         warm_start_from: Any = None,
     ) -> None:
-        _check_nothing_overridden(type(self))
+        _checks.not_overridden(type(self), Estimator, _FREE)
         self._config = with_model_dir(config, model_dir)
         self._model = engine.Model(model_fn, copy.deepcopy(params), self._config)
         self._warm_start_settings = checkpoint.warm_start_settings(warm_start_from)
+        self._restore_report: checkpoint.RestoreReport | None = None
+        self._has_trained = False
         logger.info("Estimator on %s, with %s", self.model_dir, self._config)
 
     @property
@@ -143,13 +148,20 @@ class Estimator:
         listeners = _checks.instances(
             "saving_listeners", saving_listeners, v1.train.CheckpointSaverListener
         )
+        checkpoint.prepare_folder(self.model_dir)
+        if self._config.is_chief:
+            checkpoint.repair_state(self.model_dir, self._config.keep_checkpoint_max)
         if max_steps is not None and checkpoint.step_of_latest(self.model_dir) >= max_steps:
             logger.info("Training is done: max_steps=%s is reached already.", max_steps)
             return self
         if steps is not None or max_steps is not None:
             all_hooks.append(v1.train.StopAtStepHook(steps, max_steps))
-        checkpoint.prepare_folder(self.model_dir)
         built = self._build(ModeKeys.TRAIN, input_fn, warm_start=True)
+        if not self._has_trained:
+            # Said of a new process; that a next call reads anew is what calls do.
+            step = checkpoint.step_of_latest(self.model_dir)
+            engine.warn_that_input_starts_over(built, self._config, all_hooks, step)
+            self._has_trained = True
         engine.train(built, self._config, all_hooks, listeners)
         return self
 
@@ -167,8 +179,9 @@ class Estimator:
             input_fn: gives the batches, as for `train`.
             steps: how many batches at most; None for as many as the input has.
             hooks: SessionRunHooks that run around every batch.
-            checkpoint_path: what to evaluate; None for the newest checkpoint. Without any, the
-                initial or warm-started weights are evaluated.
+            checkpoint_path: what to evaluate: a path, or a name below model_dir, such as
+                "model.ckpt-120", or "best" of a `BestCheckpoints`. None for the newest checkpoint;
+                without any, the initial or warm-started weights are evaluated.
             name: tells several evaluation sets apart; each has a folder of its own.
 
         Returns:
@@ -184,9 +197,7 @@ class Estimator:
         Example:
             `estimator.evaluate(input_fn, name="test")["loss"]`
         """
-        _refuse_strategy("eval_distribute", self._config.eval_distribute)
-        engine.check_input_fn(input_fn)
-        _checks.positive_or_none("steps", steps)
+        self._check_evaluation(input_fn, steps)
         all_hooks = _checks.hooks("hooks", hooks)
         eval_dir = self.eval_dir(name)
         path = self._checkpoint_path(checkpoint_path)
@@ -195,10 +206,47 @@ class Estimator:
                 "There is no checkpoint in %s: evaluating the model as it is initialized.",
                 self.model_dir,
             )
-        built = self._build(ModeKeys.EVAL, input_fn, warm_start=path is None)
-        results = engine.evaluate(built, self._config, all_hooks, path, steps)
-        step = int(results[v1.GraphKeys.GLOBAL_STEP])
-        summaries.write_evaluation(eval_dir, results, step, path, built.graph)
+        ((_, results),) = self._evaluations(input_fn, [path], steps, all_hooks, eval_dir)
+        return results
+
+    def evaluate_checkpoints(
+        self,
+        input_fn: Callable[..., Any],
+        checkpoints: Iterable[str | int] | None = None,
+        steps: int | None = None,
+        hooks: Sequence[tf.compat.v1.train.SessionRunHook] | None = None,
+        name: str | None = None,
+    ) -> dict[str, dict[str, Any]]:
+        """Evaluates many checkpoints as `evaluate` does one, building the model only once. Ours.
+
+        Args:
+            input_fn: gives the batches, as for `train`; they start anew for each checkpoint.
+            checkpoints: paths, names below model_dir as "model.ckpt-120" or "best", or global
+                steps. None for all in model_dir; of those a damaged one is left out, with a
+                warning.
+            steps: how many batches at most for each; None for as many as the input has.
+            hooks: SessionRunHooks that run around every batch. They begin anew with each
+                checkpoint, on one graph, to which they can add nothing after the first.
+            name: tells several evaluation sets apart, as for `evaluate`.
+
+        Returns:
+            The path of each checkpoint to its metrics, in the order of the steps.
+
+        Raises:
+            TypeError: an argument has a wrong type.
+            ValueError: as for `evaluate`; or model_dir has no checkpoint.
+            tf.errors.DataLossError: a checkpoint that was given is damaged.
+
+        Example:
+            `estimator.evaluate_checkpoints(input_fn, [100, "model.ckpt-200", "best"])`
+        """
+        self._check_evaluation(input_fn, steps)
+        all_hooks = _checks.hooks("hooks", hooks)
+        eval_dir = self.eval_dir(name)
+        paths = checkpoint.chosen("checkpoints", self.model_dir, checkpoints)
+        results = dict(self._evaluations(input_fn, paths, steps, all_hooks, eval_dir))
+        if checkpoints is None and not results:
+            raise self._untrained("evaluate")
         return results
 
     def predict(
@@ -215,7 +263,7 @@ class Estimator:
             input_fn: gives the batches, as for `train`; labels are dropped.
             predict_keys: names of predictions to keep; None for all.
             hooks: SessionRunHooks that run around every batch.
-            checkpoint_path: what to predict with; None for the newest checkpoint.
+            checkpoint_path: what to predict with, as for `evaluate`; None for the newest.
             yield_single_examples: whether to give one example at a time, or batches as they come.
 
         Yields:
@@ -261,8 +309,8 @@ class Estimator:
                 `tf_estimator.export`.
             assets_extra: a path below `assets.extra` to a file that is copied there.
             as_text: whether to write the graph as text.
-            checkpoint_path: which weights; None for the newest checkpoint, or while there is none
-                those of warm_start_from.
+            checkpoint_path: which weights, as for `evaluate`; None for the newest checkpoint, or
+                while there is none those of warm_start_from.
             experimental_mode: the ModeKeys to export.
 
         Returns:
@@ -297,8 +345,8 @@ class Estimator:
             input_receiver_fn_map: a ModeKeys to the function that makes the inputs of its graph.
             assets_extra: a path below `assets.extra` to a file that is copied there.
             as_text: whether to write the graphs as text.
-            checkpoint_path: which weights; None for the newest checkpoint, or while there is none
-                those of warm_start_from.
+            checkpoint_path: which weights, as for `evaluate`; None for the newest checkpoint, or
+                while there is none those of warm_start_from.
 
         Returns:
             The folder of the export, as bytes.
@@ -326,6 +374,7 @@ class Estimator:
             weights,
             assets_extra,
             as_text,
+            self._keep_restore_report,
         )
 
     @property
@@ -335,6 +384,16 @@ class Estimator:
             "Estimator.export_savedmodel is of version 1 only. Call export_saved_model, or take "
             "tf_estimator.compat.v1.Estimator."
         )
+
+    @property
+    def restore_report(self) -> checkpoint.RestoreReport | None:
+        """What the last restore of this Estimator took from a checkpoint, in any method. Ours.
+
+        Its `str()` is a table of the names that were restored, that are new in the model, and that
+        are left over in the checkpoint. None before any restore, after one by a Saver that model_fn
+        brought, and after one from a checkpoint of tf.train.Checkpoint, which is not by name.
+        """
+        return self._restore_report
 
     def get_variable_names(self) -> list[str]:
         """The names of the variables in the newest checkpoint.
@@ -369,8 +428,21 @@ class Estimator:
         return tf.train.load_variable(self._latest_or_raise(), name)
 
     def latest_checkpoint(self) -> str | None:
-        """The path of the newest checkpoint in model_dir, or None if there is none."""
-        return tf.train.latest_checkpoint(self.model_dir)
+        """The path of the newest checkpoint in model_dir that is whole, or None without any.
+
+        It is the one that train, evaluate, predict and export take. A damaged one is passed over,
+        with a warning that names it; a state file that is lost or garbled is done without.
+
+        Returns:
+            What `checkpoint_path` takes.
+
+        Raises:
+            tf.errors.DataLossError: there are checkpoints, and all of them are damaged.
+
+        Example:
+            `estimator.evaluate(input_fn, checkpoint_path=estimator.latest_checkpoint())`
+        """
+        return checkpoint.latest_whole(self.model_dir)
 
     def eval_dir(self, name: str | None = None) -> str:
         """The folder of the event files that `evaluate(name=name)` writes.
@@ -388,6 +460,43 @@ class Estimator:
             _checks.instance("name", name, str)
         return os.path.join(self.model_dir, f"eval_{name}" if name else "eval")
 
+    def history(self) -> summaries.History:
+        """The curves of training and of evaluations, from the event files of all runs so far. Ours.
+
+        Steps that a killed run had done beyond its last checkpoint count once: as they were done
+        again. So does a checkpoint that was evaluated again.
+
+        Returns:
+            A mapping from a run, "train", "eval" or "eval_<name>", to its curves by tag. A curve
+            has the columns `step`, `wall_time` and `value`. Empty if nothing was written.
+
+        Example:
+            `step, wall_time, loss = estimator.history()["train"]["loss"]`
+        """
+        return summaries.read_history(self.model_dir)
+
+    def _check_evaluation(self, input_fn: Any, steps: Any) -> None:
+        _refuse_strategy("eval_distribute", self._config.eval_distribute)
+        engine.check_input_fn(input_fn)
+        _checks.positive_or_none("steps", steps)
+
+    def _evaluations(
+        self,
+        input_fn: Callable[..., Any],
+        paths: Iterable[str | None],
+        steps: int | None,
+        hooks: Sequence[tf.compat.v1.train.SessionRunHook],
+        eval_dir: str,
+    ) -> Iterator[tuple[Any, dict[str, Any]]]:
+        """The metrics of each checkpoint, None for initial weights, written as soon as known."""
+        built = self._build(ModeKeys.EVAL, input_fn, warm_start=paths == [None])
+        evaluate = engine.evaluator(built, self._config)
+        for path in paths:
+            results = evaluate(hooks, path, steps)
+            step = int(results[v1.GraphKeys.GLOBAL_STEP])
+            summaries.write_evaluation(eval_dir, results, step, path, built.graph)
+            yield path, results
+
     def _build(
         self, mode: str, input_fn: Callable[..., Any], *, warm_start: bool
     ) -> engine.BuiltGraph:
@@ -395,15 +504,20 @@ class Estimator:
             given = engine.read_input(input_fn, mode, self.params, self.config)
             return given._replace(labels=None) if mode == ModeKeys.PREDICT else given
 
-        built = engine.build(self._model, mode, read_input, self._config)
+        built = engine.build(self._model, mode, read_input, self._config, self._keep_restore_report)
         settings = self._warm_start_settings
         if warm_start and settings is not None and self.latest_checkpoint() is None:
             with built.graph.as_default():
                 checkpoint.warm_start(settings)
         return built
 
+    def _keep_restore_report(self, report: checkpoint.RestoreReport | None) -> None:
+        self._restore_report = report
+
     def _checkpoint_path(self, given: str | None) -> str | None:
-        return os.fsdecode(given) if given else self.latest_checkpoint()
+        if not given:
+            return self.latest_checkpoint()
+        return checkpoint.resolve("checkpoint_path", self.model_dir, os.fsdecode(given))
 
     def _latest_or_raise(self) -> str:
         path = self.latest_checkpoint()
@@ -424,23 +538,4 @@ def _refuse_strategy(name: str, strategy: Any) -> None:
         raise NotImplementedError(
             f"RunConfig.{name} cannot be followed yet; received {_checks.shown(strategy)}. "
             "Leave it out to run on one device."
-        )
-
-
-def _check_nothing_overridden(kind: type) -> None:
-    """Raises ValueError if a user's class overrides a public member; new members are welcome."""
-    package = __name__.partition(".")[0]
-    ours = next(each for each in kind.__mro__ if each.__module__.partition(".")[0] == package)
-    # The two that only tell something could always be overridden, and programs do.
-    free = {"latest_checkpoint", "model_fn"}
-    members = {name for name in vars(Estimator) if not name.startswith("_")} - free
-    overridden = sorted(
-        name
-        for name in members
-        if inspect.getattr_static(kind, name) is not inspect.getattr_static(ours, name)
-    )
-    if overridden:
-        raise ValueError(
-            f"A subclass of Estimator must not override its members; {kind.__qualname__} overrides "
-            f"{overridden}. Put the change into model_fn, a hook, or a member of another name."
         )

@@ -12,8 +12,9 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from tf_estimator._tf import logger, v1
+from tf_estimator.summaries import event_files
 
-CHECKPOINT_PATH_TAG = "checkpoint_path"
+_CHECKPOINT_PATH = "checkpoint_path"
 
 # NumPy's float64 is a float; other widths were never written, and readers of old files do not
 # expect them.
@@ -66,7 +67,7 @@ def write_evaluation(
     if checkpoint_path:
         path = v1.Summary()
         path.value.add(
-            tag=CHECKPOINT_PATH_TAG, tensor=tf.make_tensor_proto(checkpoint_path, tf.string)
+            tag=_CHECKPOINT_PATH, tensor=tf.make_tensor_proto(checkpoint_path, tf.string)
         )
         writer.add_summary(path, global_step)
     writer.flush()
@@ -139,13 +140,9 @@ def evaluations_in_files(pattern: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _evaluations(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """The steps and metrics of one event file, in the order they were written."""
-    try:
-        for event in v1.train.summary_iterator(path):
-            if metrics := _metrics(event.summary):
-                yield event.step, metrics
-    except (tf.errors.OpError, DecodeError) as error:
-        # A process that was killed leaves half an event at the end; what is before it is whole.
-        logger.warning("Event file %s is read up to a broken event: %s", path, error)
+    for event in event_files.events(path):
+        if metrics := _metrics(event.summary):
+            yield event.step, metrics
 
 
 def _metrics(summary: Any) -> dict[str, Any]:
@@ -154,6 +151,6 @@ def _metrics(summary: Any) -> dict[str, Any]:
         kind = value.WhichOneof("value")
         if kind == "simple_value":
             metrics[value.tag] = value.simple_value
-        elif kind == "tensor" and value.tag != CHECKPOINT_PATH_TAG:
+        elif kind == "tensor" and value.tag != _CHECKPOINT_PATH:
             metrics[value.tag] = tf.make_ndarray(value.tensor)
     return metrics
