@@ -125,6 +125,8 @@ class Estimator:
             ValueError: both or neither positive of steps and max_steps, saving_listeners while
                 saving is off, no batch at all, or model_fn or input_fn returned something wrong.
             tf.errors.NotFoundError, tf.errors.InvalidArgumentError: model_dir holds another model.
+            tf.errors.DataLossError: all checkpoints in model_dir are damaged.
+            tf.errors.ResourceExhaustedError: there is no room for a checkpoint.
             tf.compat.v1.train.NanLossDuringTrainingError: the loss became NaN.
 
         Example:
@@ -193,6 +195,7 @@ class Estimator:
                 name that is taken, or model_fn or input_fn returned something wrong.
             tf.errors.NotFoundError, tf.errors.InvalidArgumentError: the checkpoint is of another
                 model.
+            tf.errors.DataLossError: it is damaged, or all in model_dir are.
 
         Example:
             `estimator.evaluate(input_fn, name="test")["loss"]`
@@ -277,6 +280,7 @@ class Estimator:
                 wrong.
             tf.errors.NotFoundError, tf.errors.InvalidArgumentError: the checkpoint is of another
                 model.
+            tf.errors.DataLossError: it is damaged, or all in model_dir are.
 
         Example:
             `[example["class"] for example in estimator.predict(input_fn)]`
