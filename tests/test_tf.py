@@ -152,6 +152,22 @@ def test_deprecation_notes_of_tensorflow_are_kept_out_of_the_log(caplog) -> None
     assert "is deprecated" in caplog.text
 
 
+def test_deprecation_notes_come_back_after_several_threads(caplog) -> None:
+    from tensorflow.python.util import deprecation  # noqa: TID251 - a note that nobody logged yet
+
+    @deprecation.deprecated(None, "for this test")
+    def old() -> None:
+        pass
+
+    first, second = _tf.without_deprecation_notes(), _tf.without_deprecation_notes()
+    for step in (first.__enter__, second.__enter__):
+        step()
+    for left in (first, second):  # As threads do, in no order.
+        left.__exit__(None, None, None)
+    old()
+    assert "is deprecated" in caplog.text
+
+
 def test_iterators_are_found() -> None:
     with tf.Graph().as_default():
         assert _tf.iterators_of_graph() == []

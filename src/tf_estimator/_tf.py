@@ -4,6 +4,7 @@ Everything else in the package uses `tf.*` and `tf.compat.v1.*` as TensorFlow do
 """
 
 import contextlib
+import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -120,13 +121,39 @@ def without_deprecation_notes() -> Iterator[None]:
     TensorFlow, and it logs that as though the user could change it.
     Guard: where the switch is gone the notes are logged, and nothing else changes.
     """
-    silenced = _silence()
-    silenced.__enter__()
+    _silenced.enter()
     try:
         yield
     finally:
-        # As without an error: told of one, TensorFlow would leave the notes off for ever.
-        silenced.__exit__(None, None, None)
+        _silenced.leave()
+
+
+class _Silenced:
+    """TensorFlow's switch: off while any of several threads wants it off.
+
+    There is one for the process: each thread putting back what it found could leave it off.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entered = 0
+
+    def enter(self) -> None:
+        with self._lock:
+            if not self._entered:
+                self._switch = _silence()
+                self._switch.__enter__()
+            self._entered += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._entered -= 1
+            if not self._entered:
+                # As without an error: told of one, TensorFlow would leave the notes off as well.
+                self._switch.__exit__(None, None, None)
+
+
+_silenced = _Silenced()
 
 
 try:
