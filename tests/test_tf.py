@@ -191,3 +191,76 @@ def test_events_in_memory_are_written_out_and_no_file_is_begun(tmp_path) -> None
     assert 7 in steps()
     writer.close()
     _tf.flush_event_file(str(tmp_path))
+
+
+def test_a_graph_can_be_left_for_eager_execution() -> None:
+    variable = tf.Variable(2.0)
+    with tf.Graph().as_default():
+        assert not tf.executing_eagerly()
+        with _tf.eagerly():
+            assert variable.numpy() == 2.0
+        assert not tf.executing_eagerly()
+
+
+def test_a_tensorflow_that_cannot_leave_a_graph_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tf, "__internal__", object())
+    with pytest.raises(NotImplementedError, match=tf.__version__):
+        _tf.eagerly()
+
+
+def test_a_traced_call_runs_in_the_order_of_the_program() -> None:
+    with tf.Graph().as_default(), v1.Session() as session:
+        variable = v1.get_variable("v", initializer=1.0)
+        given = v1.placeholder(tf.float32, [])
+
+        def call(value: tf.Tensor) -> tf.Tensor:
+            variable.assign(value)
+            variable.assign(variable * 2.0)
+            # By element, and not whether both are the same object.
+            return tf.cond(variable == 6.0, lambda: variable + 0.5, lambda: variable - 0.5)
+
+        result = _tf.call_traced(call, [given])
+        session.run(variable.initializer)
+        assert session.run(result, {given: 3.0}) == 6.5
+        assert session.run(result, {given: 4.0}) == 7.5
+        assert session.run(variable) == 8.0
+
+
+def test_a_variable_can_be_seen_as_one_of_keras() -> None:
+    keras = pytest.importorskip("keras")
+    with tf.Graph().as_default():
+        variable = v1.get_variable("a/b", [2, 3])
+        view = _tf.keras_variable(variable)
+        assert isinstance(view, keras.Variable)
+        assert view.value is variable
+        assert (view.path, view.name) == ("a/b", "a_b")
+        assert (tuple(view.shape), view.dtype) == ((2, 3), "float32")
+        assert v1.global_variables() == [variable]
+
+
+def test_a_keras_that_makes_variables_otherwise_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    keras = pytest.importorskip("keras")
+
+    class Other:
+        value = None
+
+        def __init__(self, **_: object) -> None:
+            pass
+
+    monkeypatch.setattr(keras, "Variable", Other)
+    with tf.Graph().as_default(), pytest.raises(NotImplementedError, match=keras.__version__):
+        _tf.keras_variable(v1.get_variable("w", [1]))
+
+
+@pytest.mark.parametrize("package", ["keras", "tf_keras", "tf_keras.legacy"])
+def test_a_config_does_not_ask_for_the_learning_rate(package: str) -> None:
+    module = pytest.importorskip(package.partition(".")[0]).optimizers
+    module = module.legacy if "legacy" in package else module
+    with tf.Graph().as_default():  # where Keras cannot read its variable
+        optimizer = module.SGD(0.25, momentum=0.5)
+        config, rate = _tf.keras_optimizer_config(optimizer)
+        rate = getattr(rate, "value", rate) if package == "keras" else rate
+        if isinstance(rate, tf.Variable):
+            rate = tf.get_static_value(rate.initial_value)
+    assert config["momentum"] == 0.5
+    assert rate == 0.25

@@ -5,12 +5,39 @@ from types import ModuleType as _ModuleType
 
 from tf_estimator import experimental, export, hooks
 from tf_estimator._tf import v1 as _v1
+from tf_estimator.canned import (
+    BaselineClassifier,
+    BaselineEstimator,
+    BaselineRegressor,
+    DNNClassifier,
+    DNNEstimator,
+    DNNLinearCombinedClassifier,
+    DNNLinearCombinedEstimator,
+    DNNLinearCombinedRegressor,
+    DNNRegressor,
+    LinearClassifier,
+    LinearEstimator,
+    LinearRegressor,
+    classifier_parse_example_spec,
+    regressor_parse_example_spec,
+)
 from tf_estimator.checkpoint import VocabInfo, WarmStartSettings
 from tf_estimator.config import RunConfig
 from tf_estimator.estimator import Estimator
 from tf_estimator.export.best_checkpoints import BestCheckpoints, best_checkpoints
 from tf_estimator.export.best_exporter import BestExporter
 from tf_estimator.export.exporters import FinalExporter, LatestExporter
+from tf_estimator.extenders import add_metrics
+from tf_estimator.heads import (
+    BinaryClassHead,
+    Head,
+    LogisticRegressionHead,
+    MultiClassHead,
+    MultiHead,
+    MultiLabelHead,
+    PoissonRegressionHead,
+    RegressionHead,
+)
 from tf_estimator.spec import EstimatorSpec, EvalSpec, Exporter, ModeKeys, TrainSpec
 from tf_estimator.training import train_and_evaluate
 
@@ -35,10 +62,20 @@ SummarySaverHook = _v1.train.SummarySaverHook
 __version__ = "0.1.0"
 
 __all__ = [
+    "BaselineClassifier",
+    "BaselineEstimator",
+    "BaselineRegressor",
     "BestCheckpoints",
     "BestExporter",
+    "BinaryClassHead",
     "CheckpointSaverHook",
     "CheckpointSaverListener",
+    "DNNClassifier",
+    "DNNEstimator",
+    "DNNLinearCombinedClassifier",
+    "DNNLinearCombinedEstimator",
+    "DNNLinearCombinedRegressor",
+    "DNNRegressor",
     "Estimator",
     "EstimatorSpec",
     "EvalSpec",
@@ -47,12 +84,22 @@ __all__ = [
     "FinalExporter",
     "FinalOpsHook",
     "GlobalStepWaiterHook",
+    "Head",
     "LatestExporter",
+    "LinearClassifier",
+    "LinearEstimator",
+    "LinearRegressor",
     "LoggingTensorHook",
+    "LogisticRegressionHead",
     "ModeKeys",
+    "MultiClassHead",
+    "MultiHead",
+    "MultiLabelHead",
     "NanLossDuringTrainingError",
     "NanTensorHook",
+    "PoissonRegressionHead",
     "ProfilerHook",
+    "RegressionHead",
     "RunConfig",
     "SecondOrStepTimer",
     "SessionRunArgs",
@@ -65,10 +112,13 @@ __all__ = [
     "TrainSpec",
     "VocabInfo",
     "WarmStartSettings",
+    "add_metrics",
     "best_checkpoints",
+    "classifier_parse_example_spec",
     "experimental",
     "export",
     "hooks",
+    "regressor_parse_example_spec",
     "train_and_evaluate",
 ]
 

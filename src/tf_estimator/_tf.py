@@ -4,8 +4,9 @@ Everything else in the package uses `tf.*` and `tf.compat.v1.*` as TensorFlow do
 """
 
 import contextlib
+import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -174,3 +175,100 @@ def flush_event_file(folder: str) -> None:
     writer = getattr(v1.summary.FileWriterCache, "_cache", {}).get(folder)
     if writer is not None and not getattr(writer, "_closed", False):
         writer.flush()
+
+
+def eagerly() -> contextlib.AbstractContextManager[None]:
+    """Leaves the graph for eager execution.
+
+    Why: no public call does. In a graph not even a variable that was made eagerly tells its value.
+    Guard: `tf.__internal__` is semi-public. Where it has no `eager_context`, NotImplementedError.
+    """
+    context = getattr(getattr(tf, "__internal__", None), "eager_context", None)
+    if context is None:
+        raise NotImplementedError(
+            f"TensorFlow {tf.__version__} cannot use a Keras optimizer in a graph: "
+            "tf.__internal__.eager_context is gone. Use an optimizer of tf.compat.v1.train."
+        )
+    return context.eager_mode()
+
+
+def call_traced(fn: Callable[..., Any], tensors: Iterable[tf.Tensor]) -> Any:
+    """Calls `fn` in a graph as a `tf.function` that was traced outside of it.
+
+    Why: Keras objects count on program order, which a `tf.function` gives them, and on `==` of
+    tensors being by element. In a function that is traced inside a graph it is identity, and the
+    branch is chosen when tracing.
+    Guard: as `eagerly`.
+    """
+    tensors = list(tensors)
+    specs = [tf.TensorSpec(one.shape, one.dtype) for one in tensors]
+    with eagerly():
+        traced = tf.function(fn, autograph=False).get_concrete_function(*specs)
+    return traced(*tensors)
+
+
+def keras_variable(variable: tf.Variable) -> Any:
+    """A Keras 3 Variable that is a view of an existing `variable`, with its name as the path.
+
+    Why: Keras 3 optimizers ask for what only a Keras Variable has, and it always makes its own.
+    Guard: where the view did not take the variable, NotImplementedError.
+    """
+    keras = sys.modules["keras"]
+
+    class View(keras.Variable):  # type: ignore[name-defined]
+        @property
+        def path(self) -> str:
+            return variable.op.name
+
+        @path.setter
+        def path(self, value: str) -> None:  # Keras before 3.5 sets it
+            pass
+
+        def _initialize(self, value: Any) -> None:
+            self._value = variable
+
+        def _initialize_with_initializer(self, initializer: Any) -> None:
+            self._value = variable
+
+    view = View(
+        initializer=tf.zeros,
+        shape=variable.shape,
+        dtype=variable.dtype.base_dtype.name,
+        name=variable.op.name.replace("/", "_"),
+    )
+    if view.value is not variable:
+        raise NotImplementedError(
+            f"Keras {keras.__version__} cannot use a variable of a graph in its optimizers. "
+            "Use an optimizer of tf.compat.v1.train."
+        )
+    return view
+
+
+def keras_optimizer_config(optimizer: Any) -> tuple[dict[str, Any], Any]:
+    """The config of a Keras optimizer, and apart from it what it holds as its learning rate.
+
+    Why: `get_config` reads the learning rate as a number, and fails on one that is a tensor, a
+    variable of a graph, a callable, or a schedule that has no config. So it is asked of a twin that
+    holds another.
+    Guard: an optimizer that keeps its learning rate elsewhere gives its config as it is, and None.
+    """
+    held = vars(optimizer)
+    twin = object.__new__(type(optimizer))
+    vars(twin).update(held)
+    stand_in = _schedule_like(optimizer)
+    if "learning_rate" in held.get("_hyper", ()):  # of the legacy kind of tf_keras
+        rate = held["_hyper"]["learning_rate"]
+        vars(twin)["_hyper"] = {**held["_hyper"], "learning_rate": stand_in}
+    else:
+        rate = held.get("_learning_rate")
+        if rate is not None:
+            vars(twin)["_learning_rate"] = stand_in
+    with eagerly():  # it may read variables that were made eagerly
+        return twin.get_config(), rate
+
+
+def _schedule_like(optimizer: Any) -> Any:
+    """Some learning rate that every optimizer of the same Keras can put into its config."""
+    packages = (one.__module__.split(".")[0] for one in type(optimizer).__mro__)
+    keras = next(sys.modules[one] for one in packages if one in ("keras", "tf_keras"))
+    return keras.optimizers.schedules.ExponentialDecay(1.0, 1, 1.0)

@@ -1,5 +1,8 @@
 """What `tf.estimator.experimental` was."""
 
+from tf_estimator.canned.logit_fns import call_logit_fn
+from tf_estimator.canned.rnn import RNNClassifier, RNNEstimator
+from tf_estimator.canned.sdca import LinearSDCA
 from tf_estimator.export.receiver_fns import build_raw_supervised_input_receiver_fn
 from tf_estimator.hooks import (
     InMemoryEvaluatorHook,
@@ -13,7 +16,11 @@ from tf_estimator.hooks import (
 
 __all__ = [
     "InMemoryEvaluatorHook",
+    "LinearSDCA",
+    "RNNClassifier",
+    "RNNEstimator",
     "build_raw_supervised_input_receiver_fn",
+    "call_logit_fn",
     "make_early_stopping_hook",
     "make_stop_at_checkpoint_step_hook",
     "stop_if_higher_hook",

@@ -1,16 +1,13 @@
-"""What `tf.compat.v1.estimator` was: the same code, with the defaults and extras of version 1."""
+"""The Estimator of version 1, which all estimators of `compat.v1` are."""
 
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import tf_estimator as _v2
-from tf_estimator import *  # noqa: F403 - all names of version 2; those that differ follow
-
-__all__ = list(_v2.__all__)
+from tf_estimator.estimator import Estimator as _Estimator
 
 
-class Estimator(_v2.Estimator):  # type: ignore[no-redef]
+class Estimator(_Estimator):
     """The Estimator of version 1: `tf_estimator.Estimator`, and `export_savedmodel`."""
 
     def export_savedmodel(

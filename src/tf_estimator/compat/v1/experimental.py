@@ -1,0 +1,33 @@
+"""What `tf.compat.v1.estimator.experimental` was."""
+
+from tf_estimator.canned.dnn import dnn_logit_fn_builder
+from tf_estimator.canned.kmeans import KMeansClustering as KMeans
+from tf_estimator.canned.linear import linear_logit_fn_builder
+from tf_estimator.canned.logit_fns import call_logit_fn
+from tf_estimator.canned.sdca import LinearSDCA
+from tf_estimator.export.receiver_fns import build_raw_supervised_input_receiver_fn
+from tf_estimator.hooks import (
+    InMemoryEvaluatorHook,
+    make_early_stopping_hook,
+    make_stop_at_checkpoint_step_hook,
+    stop_if_higher_hook,
+    stop_if_lower_hook,
+    stop_if_no_decrease_hook,
+    stop_if_no_increase_hook,
+)
+
+__all__ = [
+    "InMemoryEvaluatorHook",
+    "KMeans",
+    "LinearSDCA",
+    "build_raw_supervised_input_receiver_fn",
+    "call_logit_fn",
+    "dnn_logit_fn_builder",
+    "linear_logit_fn_builder",
+    "make_early_stopping_hook",
+    "make_stop_at_checkpoint_step_hook",
+    "stop_if_higher_hook",
+    "stop_if_lower_hook",
+    "stop_if_no_decrease_hook",
+    "stop_if_no_increase_hook",
+]

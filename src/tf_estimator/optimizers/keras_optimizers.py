@@ -1,0 +1,210 @@
+"""Optimizers of Keras 3 and tf_keras in a graph of TensorFlow 1.
+
+Keras is never imported here: who has an optimizer of it has imported it.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import tensorflow as tf
+
+from tf_estimator import _tf
+from tf_estimator.optimizers import recreation
+from tf_estimator.optimizers.gradients import Pair, distinct, gradients
+from tf_estimator.optimizers.scopes import optimizer_scope, training_scope
+
+v1 = tf.compat.v1
+
+
+def minimize_legacy(
+    optimizer: Any,
+    loss: tf.Tensor,
+    variables: Sequence[tf.Variable],
+    global_step: tf.Variable | None,
+    update_ops: Sequence[Any],
+) -> tf.Operation:
+    """One step with an optimizer of `tf_keras.optimizers.legacy`, which knows graphs.
+
+    The names of its variables are those of the original's checkpoints, `training/Adam/beta_1` and
+    so on. Its learning rate is one of them: on resuming the checkpoint's holds.
+    """
+    if hasattr(optimizer, "inner_optimizer"):
+        raise NotImplementedError(
+            "A legacy LossScaleOptimizer of tf_keras cannot train in a graph: "
+            "wrap an optimizer that is not of the legacy kind, or use the one of Keras 3."
+        )
+    made = recreation.recreate(optimizer).optimizer
+    pairs = gradients(loss, variables)
+    with training_scope(), tf.control_dependencies(update_ops):
+        if global_step is not None:
+            made.iterations = global_step
+        return tf.group(made.apply_gradients(pairs))
+
+
+def minimize_traced(
+    optimizer: Any,
+    loss: tf.Tensor,
+    variables: Sequence[tf.Variable],
+    global_step: tf.Variable | None,
+    update_ops: Sequence[Any],
+) -> tf.Operation:
+    """One step with any other Keras optimizer, which is written for eager execution.
+
+    in the graph: make it again, with its variables under `training/<its class>/`
+    in the graph: gradients
+    in a tf.function: tell it its learning rate, apply the gradients
+    in the graph: count the step
+
+    The learning rate that is given holds at every step, whatever a checkpoint says.
+    """
+    keras_3 = recreation.generation(optimizer) == "keras"
+    if keras_3:
+        _require_tensorflow_backend()
+    scope_of = optimizer_scope(type(optimizer).__name__)
+    # No initial value depends on what the caller wants to run before.
+    with tf.control_dependencies(None), scope_of as scope, _variables_under(scope):
+        new = recreation.recreate(optimizer)
+        made = new.optimizer
+        handed = {id(one): _tf.keras_variable(one) if keras_3 else one for one in variables}
+        starts = _build(made, list(handed.values()))
+    if getattr(made, "use_ema", False) and not made.ema_overwrite_frequency:
+        _tf.logger.warning(
+            "The averages of use_ema are kept in checkpoints, but the model goes on with its own "
+            "weights: set ema_overwrite_frequency to make it take them over."
+        )
+    pairs = gradients(loss, variables, _scaled(made, loss))
+    if getattr(made, "loss_scale_factor", None) is not None:
+        # It divides them, which Keras cannot do with gradients by rows.
+        pairs = [(tf.convert_to_tensor(gradient), one) for gradient, one in pairs]
+    tensors, again = _flat(pairs)
+
+    def step(*tensors: tf.Tensor) -> tf.Tensor:
+        _assign_starts(made, starts)
+        if new.learning_rate is not None:
+            told = new.learning_rate
+            made.learning_rate = told(made.iterations) if callable(told) else told
+        applied = _unscaled(made, again(tensors))
+        made.apply_gradients([(gradient, handed[id(one)]) for gradient, one in applied])
+        return tf.constant(0)
+
+    with tf.control_dependencies(update_ops):
+        done = _tf.call_traced(step, tensors)
+    with tf.control_dependencies([done]):
+        if global_step is None:
+            return tf.no_op()
+        return v1.assign_add(global_step, tf.ones([], global_step.dtype.base_dtype)).op
+
+
+def _build(optimizer: Any, variables: Sequence[Any]) -> list[tuple[Any, tf.Tensor]]:
+    """Makes the optimizer's variables. Returns those that it assigned a value to, with the value.
+
+    The assignment would never run in a graph: it has to be part of the first step.
+    """
+    starts: list[tuple[Any, tf.Tensor]] = []
+    with_own_assign = hasattr(optimizer, "assign")  # Keras 3
+    if with_own_assign:
+        vars(optimizer)["assign"] = lambda variable, value: starts.append((variable, value))
+    try:
+        optimizer.build(variables)
+    finally:
+        if with_own_assign:
+            del vars(optimizer)["assign"]
+    for one in recreation.variables_of(optimizer):
+        for op in one.handle.consumers():
+            if op != one.initializer and _tf.writes_variable(op, one.handle):
+                raise NotImplementedError(
+                    f"A {type(optimizer).__name__} cannot train in a graph: its build() changes "
+                    f"the variable {one.op.name!r}, and no session would run that. Make it the "
+                    "variable's initial value, or call self.assign(variable, value)."
+                )
+    return starts
+
+
+def _assign_starts(optimizer: Any, starts: Sequence[tuple[Any, tf.Tensor]]) -> None:
+    """Before the first step, makes the assignments that `build` wanted."""
+
+    def assign() -> tf.Tensor:
+        for variable, value in starts:
+            variable.assign(value)
+        return tf.constant(0)
+
+    if starts:
+        tf.cond(tf.equal(optimizer.iterations, 0), assign, lambda: tf.constant(0))
+
+
+def _require_tensorflow_backend() -> None:
+    backend = sys.modules["keras"].backend.backend()
+    if backend != "tensorflow":
+        raise ValueError(
+            f"An optimizer of Keras 3 must have TensorFlow as its backend; it is {backend!r}. "
+            "Set KERAS_BACKEND=tensorflow before Keras is imported."
+        )
+
+
+@contextmanager
+def _variables_under(scope: str) -> Iterator[None]:
+    """Gives the variables made inside names under `scope`, whatever the scopes that Keras enters.
+
+    Those have numbers that count through the process: the second graph would look for other names
+    in the checkpoint than the first has saved.
+    """
+
+    def create(next_creator: Callable[..., tf.Variable], **arguments: Any) -> tf.Variable:
+        start = arguments["initial_value"]
+        if isinstance(start, tf.Variable):
+            # A copy of a variable that may not have its own initial value yet.
+            arguments["initial_value"] = lambda: tf.cond(
+                v1.is_variable_initialized(start), start.read_value, lambda: start.initial_value
+            )
+        with v1.name_scope(None), v1.name_scope(scope):
+            return next_creator(**arguments)
+
+    with tf.variable_creator_scope(create):
+        yield
+
+
+def _scaled(optimizer: Any, loss: tf.Tensor) -> tf.Tensor:
+    """The loss that the optimizer wants the gradients of: one that scales it also unscales them."""
+    for name in ("scale_loss", "get_scaled_loss"):  # of Keras 3 and tf_keras
+        if hasattr(optimizer, name):
+            return getattr(optimizer, name)(loss)
+    return loss
+
+
+def _unscaled(optimizer: Any, pairs: list[Pair]) -> list[Pair]:
+    """Gradients for `apply_gradients`: an optimizer of Keras 3 does it there."""
+    if not hasattr(optimizer, "get_unscaled_gradients"):
+        return pairs
+    found, variables = zip(*pairs, strict=True)
+    return list(zip(optimizer.get_unscaled_gradients(found), variables, strict=True))
+
+
+def _flat(
+    pairs: Sequence[Pair],
+) -> tuple[list[tf.Tensor], Callable[[Sequence[tf.Tensor]], list[Pair]]]:
+    """The tensors that gradients consist of, and what makes the pairs of such tensors again."""
+    tensors: list[tf.Tensor] = []
+    places = []
+    for gradient, variable in pairs:
+        by_rows = isinstance(gradient, tf.IndexedSlices)
+        places.append((len(tensors), by_rows, variable))
+        if by_rows:
+            rows = distinct(gradient)
+            tensors += [rows.values, rows.indices]
+        else:
+            tensors.append(gradient)
+
+    def again(tensors: Sequence[tf.Tensor]) -> list[Pair]:
+        found: list[Pair] = []
+        for n, by_rows, variable in places:
+            gradient = tensors[n]
+            if by_rows:
+                # A shape that is known when tracing.
+                shape = tf.constant(variable.shape.as_list(), tf.int64)
+                gradient = tf.IndexedSlices(gradient, tensors[n + 1], shape)
+            found.append((gradient, variable))
+        return found
+
+    return tensors, again
