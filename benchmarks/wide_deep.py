@@ -1,9 +1,10 @@
 """Steps per second of wide and deep on feature columns: ours beside the original, in one run.
 
-Two processes train the same DNNLinearCombinedClassifier on the same data, one with tf_estimator and
-one with tensorflow-estimator 2.15 on TensorFlow 2.15. They take turns of some steps, so that other
-work on the machine slows both. What is shown is the median of the turns, by the clock and by the
-processor time of the process, and the ratio of the medians.
+Processes train the same DNNLinearCombinedClassifier on the same data, half of them with tf_estimator
+and half with tensorflow-estimator 2.15 on TensorFlow 2.15. They take turns of some steps, so that
+other work on the machine slows all; there are several of each, since one process can be a tenth
+faster than another of the same program. What is shown is the median of the turns, by the clock and
+by processor time, and the ratio of the medians.
 """
 
 import argparse
@@ -124,23 +125,24 @@ class Trainer:
         self._process.wait()
 
 
-def compare(original: str, turns: int, steps: int) -> dict[str, list[Turn]]:
-    """The turns of both, the first one left out: it warms up."""
+def compare(original: str, processes: int, turns: int, steps: int) -> dict[str, list[Turn]]:
+    """The turns of both; the first one of each process is left out: it warms up."""
     found: dict[str, list[Turn]] = {"ours": [], "original": []}
     with tempfile.TemporaryDirectory() as folder:
         pythons = {"ours": sys.executable, "original": original}
-        trainers = {
-            name: Trainer(python, name, steps, os.path.join(folder, name))
+        trainers = [
+            (name, Trainer(python, name, steps, os.path.join(folder, f"{name}_{number}")))
+            for number in range(processes)
             for name, python in pythons.items()
-        }
+        ]
         for number in range(turns + 1):
-            for name, trainer in trainers.items():
+            for name, trainer in trainers:
                 turn = trainer.turn()
                 if number:
                     found[name].append(turn)
             if sys.stdout.isatty():
                 print(f"\r{number} of {turns} turns", end="", flush=True)
-        for trainer in trainers.values():
+        for _, trainer in trainers:
             trainer.close()
     return found
 
@@ -160,9 +162,10 @@ def report(found: dict[str, list[Turn]]) -> None:
 
 
 def main() -> None:
-    """Measures and reports; or, as one of the two processes, trains."""
+    """Measures and reports; or, as one of the processes, trains."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
-    parser.add_argument("--turns", type=int, default=15, help="of each; default: %(default)s")
+    parser.add_argument("--processes", type=int, default=4, help="of each; default: %(default)s")
+    parser.add_argument("--turns", type=int, default=8, help="of each process; default: %(default)s")
     parser.add_argument("--steps", type=int, default=300, help="of a turn; default: %(default)s")
     parser.add_argument(
         "--original",
@@ -176,7 +179,7 @@ def main() -> None:
         name = {"ours": "tf_estimator", "original": "tensorflow.compat.v2.estimator"}
         train(importlib.import_module(name[arguments.train]), arguments.steps, arguments.folder)
     else:
-        report(compare(arguments.original, arguments.turns, arguments.steps))
+        report(compare(arguments.original, arguments.processes, arguments.turns, arguments.steps))
 
 
 if __name__ == "__main__":

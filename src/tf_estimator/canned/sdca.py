@@ -272,7 +272,8 @@ def estimator_spec(
         return head.create_estimator_spec(features, mode, logits, labels)
     columns = list(columns)
     variables, bias = _variables(columns)
-    weights = getattr(head.weight_column, "key", head.weight_column)
+    weight_column = getattr(head, "weight_column", None)
+    weights = getattr(weight_column, "key", weight_column)
 
     def train(loss: tf.Tensor) -> tf.Operation:
         # The loss is of the weights as they were.

@@ -1,8 +1,7 @@
 """Sessions: who creates them, that they are closed, and that only the end of the input is one."""
 
-import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -23,7 +22,7 @@ class _ClosableCreator(v1.train.SessionCreator):
 
     def create_session(self) -> tf.compat.v1.Session:
         # Also called in the middle of a run, to go on after a worker was lost.
-        with the_input_goes_on("a session was restored and initialized"):
+        with TheInputGoesOn("a session was restored and initialized"):
             self._session = self._creator.create_session()
         return self._session
 
@@ -36,11 +35,11 @@ class _Session(v1.train.MonitoredSession):
     """A MonitoredSession that does not take a file that ends too early for the end of the input."""
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
-        with _checkpoints_told_apart():
+        with _checkpoints_told_apart:
             return super().run(*args, **kwargs)
 
     def __exit__(self, *raised: Any) -> bool:
-        with _checkpoints_told_apart():
+        with _checkpoints_told_apart:
             return super().__exit__(*raised)
 
 
@@ -60,42 +59,25 @@ def monitored_session(
     """
     closable = _ClosableCreator(creator)
     try:
-        with without_deprecation_notes(), _checkpoints_told_apart():
+        with without_deprecation_notes(), _checkpoints_told_apart:
             return _Session(closable, hooks)
     except BaseException:
         closable.close()
         raise
 
 
-@contextlib.contextmanager
-def the_input_goes_on(meanwhile: str) -> Iterator[None]:
-    """Makes what would look like the end of the input an error, where the input is not read.
+class _CheckpointsToldApart:
+    """Makes an OutOfRangeError of an operation that saves or restores an error of its own kind.
 
-    Args:
-        meanwhile: what is going on, as the error's message has it after "while".
-
-    Raises:
-        tf.errors.ResourceExhaustedError: a checkpoint could not be written.
-        tf.errors.DataLossError: a checkpoint, or whatever else was read, ended too early.
+    It is around every step, and so no generator.
     """
-    try:
-        with _checkpoints_told_apart():
-            yield
-    except (tf.errors.OutOfRangeError, StopIteration) as error:
-        raise tf.errors.DataLossError(
-            None,
-            None,
-            f"Something ended too early while {meanwhile}: {type(error).__name__}: {error}. This "
-            "is not the end of the input.",
-        ) from error
 
+    def __enter__(self) -> None:
+        pass
 
-@contextlib.contextmanager
-def _checkpoints_told_apart() -> Iterator[None]:
-    """Makes an OutOfRangeError of an operation that saves or restores an error of its own kind."""
-    try:
-        yield
-    except tf.errors.OutOfRangeError as error:
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        if not isinstance(error, tf.errors.OutOfRangeError):
+            return
         op_type = error.op.type if error.op is not None else None
         if op_type in _SAVES:
             raise tf.errors.ResourceExhaustedError(
@@ -111,7 +93,41 @@ def _checkpoints_told_apart() -> Iterator[None]:
                 f"A checkpoint could not be restored: {_reason(error)}. It ends too early; this is "
                 "not the end of the input.",
             ) from error
-        raise
+
+
+_checkpoints_told_apart = _CheckpointsToldApart()
+
+
+class TheInputGoesOn:
+    """A context that makes what would look like the end of the input an error.
+
+    It is for what happens around the input, and is around every step.
+
+    Args:
+        meanwhile: what is going on, as the error's message has it after "while".
+
+    Raises:
+        tf.errors.ResourceExhaustedError: a checkpoint could not be written.
+        tf.errors.DataLossError: a checkpoint, or whatever else was read, ended too early.
+    """
+
+    def __init__(self, meanwhile: str) -> None:
+        self._meanwhile = meanwhile
+
+    def __enter__(self) -> None:
+        """Changes nothing."""
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        """Raises another error for one that could mean the end of the input."""
+        if not isinstance(error, tf.errors.OutOfRangeError | StopIteration):
+            return
+        _checkpoints_told_apart.__exit__(kind, error, traceback)
+        raise tf.errors.DataLossError(
+            None,
+            None,
+            f"Something ended too early while {self._meanwhile}: {type(error).__name__}: {error}. "
+            "This is not the end of the input.",
+        ) from error
 
 
 def _reason(error: tf.errors.OpError) -> str:

@@ -1,7 +1,6 @@
 """Training: the step, its hooks, and the loop."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from tf_estimator.config import RunConfig, default_session_config
 from tf_estimator.engine import input_state
 from tf_estimator.engine.graph import BuiltGraph
 from tf_estimator.engine.partial_restore import RestoringSessionCreator
-from tf_estimator.engine.sessions import monitored_session, the_input_goes_on
+from tf_estimator.engine.sessions import TheInputGoesOn, monitored_session
 
 
 class _SaveUnlessNan(v1.train.SessionRunHook):
@@ -28,6 +27,7 @@ class _SaveUnlessNan(v1.train.SessionRunHook):
     def __init__(self, saver: tf.compat.v1.train.CheckpointSaverHook, loss: tf.Tensor):
         self._saver = saver
         self._loss = loss
+        self._saving = TheInputGoesOn("a checkpoint was saved")
 
     def begin(self) -> None:
         self._saver.begin()
@@ -35,27 +35,22 @@ class _SaveUnlessNan(v1.train.SessionRunHook):
     def after_create_session(
         self, session: tf.compat.v1.Session, coord: tf.train.Coordinator
     ) -> None:
-        with self._saving():
+        with without_deprecation_notes(), self._saving:
             self._saver.after_create_session(session, coord)
 
     def before_run(self, run_context: Any) -> tf.compat.v1.train.SessionRunArgs:
         inner = self._saver.before_run(run_context)
-        return v1.train.SessionRunArgs({"inner": inner.fetches, "loss": self._loss})
+        return v1.train.SessionRunArgs([inner.fetches, self._loss])
 
     def after_run(self, run_context: Any, run_values: Any) -> None:
-        if not np.isnan(run_values.results["loss"]).any():
-            inner = run_values._replace(results=run_values.results["inner"])
-            with self._saving():
-                self._saver.after_run(run_context, inner)
+        results, loss = run_values.results
+        if not np.isnan(loss):
+            with self._saving:
+                self._saver.after_run(run_context, run_values._replace(results=results))
 
     def end(self, session: tf.compat.v1.Session) -> None:
-        with self._saving():
+        with self._saving:
             self._saver.end(session)
-
-    @contextlib.contextmanager
-    def _saving(self) -> Iterator[None]:
-        with without_deprecation_notes(), the_input_goes_on("a checkpoint was saved"):
-            yield
 
 
 class _SaverOfChanges:
@@ -84,7 +79,8 @@ class _SaverOfChanges:
             if self._creator.has_all_of(path):
                 logger.info("%s is what training goes on from, and is not saved again.", path)
                 return
-        self._scaffold.saver.save(session, save_path, global_step=global_step, **options)
+        with without_deprecation_notes():
+            self._scaffold.saver.save(session, save_path, global_step=global_step, **options)
 
 
 def train(

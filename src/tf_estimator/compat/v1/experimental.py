@@ -1,10 +1,11 @@
 """What `tf.compat.v1.estimator.experimental` was."""
 
 from tf_estimator.canned.dnn import dnn_logit_fn_builder
-from tf_estimator.canned.kmeans import KMeansClustering as KMeans
+from tf_estimator.canned.kmeans import KMeansClustering
 from tf_estimator.canned.linear import linear_logit_fn_builder
 from tf_estimator.canned.logit_fns import call_logit_fn
 from tf_estimator.canned.sdca import LinearSDCA
+from tf_estimator.compat.v1.estimator import Estimator
 from tf_estimator.export.receiver_fns import build_raw_supervised_input_receiver_fn
 from tf_estimator.hooks import (
     InMemoryEvaluatorHook,
@@ -31,3 +32,7 @@ __all__ = [
     "stop_if_no_decrease_hook",
     "stop_if_no_increase_hook",
 ]
+
+
+class KMeans(KMeansClustering, Estimator):
+    """See `tf_estimator.canned.kmeans.KMeansClustering`; it was of version 1 only."""
