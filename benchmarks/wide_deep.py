@@ -1,9 +1,9 @@
 """Steps per second of wide and deep on feature columns: ours beside the original, in one run.
 
-Processes train the same DNNLinearCombinedClassifier on the same data, half of them with tf_estimator
-and half with tensorflow-estimator 2.15 on TensorFlow 2.15. They take turns of some steps, so that
-other work on the machine slows all; there are several of each, since one process can be a tenth
-faster than another of the same program. What is shown is the median of the turns, by the clock and
+Processes train the same DNNLinearCombinedClassifier on the same data, half of them with
+tf_estimator and half with tensorflow-estimator 2.15 on TensorFlow 2.15. They take turns of some
+steps, so that other work on the machine slows all; there are several of each, since one process can
+be a tenth faster than another of the same program. What is shown is the median of the turns, by the clock and
 by processor time, and the ratio of the medians.
 """
 
@@ -165,7 +165,9 @@ def main() -> None:
     """Measures and reports; or, as one of the processes, trains."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("--processes", type=int, default=4, help="of each; default: %(default)s")
-    parser.add_argument("--turns", type=int, default=8, help="of each process; default: %(default)s")
+    parser.add_argument(
+        "--turns", type=int, default=8, help="of each process; default: %(default)s"
+    )
     parser.add_argument("--steps", type=int, default=300, help="of a turn; default: %(default)s")
     parser.add_argument(
         "--original",

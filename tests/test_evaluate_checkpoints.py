@@ -85,7 +85,6 @@ class TestWhich:
             ([], []),
             ([os.fsencode("model.ckpt-1")], [1]),
         ],
-        ids=str,
     )
     def test_some_by_step_or_name(self, estimator, path, given, expected):
         results = estimator.evaluate_checkpoints(input_fn, given)

@@ -234,7 +234,6 @@ def test_columns_come_in_any_iterable(wrap):
             r"Column 'x' in columns must be a dense column.*embedding_column or indicator_column",
         ),
     ],
-    ids=str,
 )
 def test_wrong_columns(columns, message):
     with pytest.raises(ValueError, match=message):

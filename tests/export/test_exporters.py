@@ -198,7 +198,7 @@ def test_an_export_that_fails_deletes_nothing(export, path, receiver_fn, tmp_pat
 
 @pytest.mark.parametrize("kind", ALL)
 @pytest.mark.parametrize(
-    "receiver_fn", [None, 3, "text", lambda features: features, functools.partial(max, 1)], ids=repr
+    "receiver_fn", [None, 3, "text", lambda features: features, functools.partial(max, 1)]
 )
 def test_the_receiver_function_is_checked_at_once(kind, receiver_fn):
     if isinstance(receiver_fn, functools.partial):

@@ -79,7 +79,7 @@ def test_what_is_wrong_is_refused_at_once(x, y, changes, error, message):
         (FRAME[:0], ValueError, "x must have at least one row"),
         (FRAME[[]], ValueError, "x must not be empty"),
         (FRAME[["a", "b", "a"]], ValueError, r"different names; received \['a'\]"),
-        (FRAME.assign(b=["x", None, "z"]), TypeError, r"x\['b'\].*received None"),
+        (FRAME.assign(b=["x", None, "z"]), TypeError, r"x\['b'\].*received (None|nan)"),
     ],
 )
 def test_wrong_data_is_refused_when_the_input_fn_is_called(frame, error, message):
