@@ -8,6 +8,7 @@ by processor time, and the ratio of the medians.
 """
 
 import argparse
+import contextlib
 import importlib
 import json
 import os
@@ -112,8 +113,9 @@ class Trainer:
 
     def turn(self) -> Turn:
         """Lets it do its steps."""
-        self._process.stdin.write("go\n")
-        self._process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write("go\n")
+            self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError("A process that trains has ended; see above for why.")
@@ -121,8 +123,7 @@ class Trainer:
 
     def close(self) -> None:
         """Lets it end."""
-        self._process.stdin.close()
-        self._process.wait()
+        self._process.communicate()
 
 
 def compare(original: str, processes: int, turns: int, steps: int) -> dict[str, list[Turn]]:

@@ -22,15 +22,14 @@ def test_a_process_trains_in_turns(program, tmp_path):
     turns = [trainer.turn() for _ in range(2)]
     trainer.close()
     assert all(speed > 0 for turn in turns for speed in turn)
-    steps = sorted(path.name for path in (tmp_path / "model").glob("model.ckpt-*.index"))
-    assert steps[-1].startswith("model.ckpt-")
+    assert (tmp_path / "model" / "checkpoint").exists()
 
 
 def test_a_process_that_ends_is_an_error(program, tmp_path):
     trainer = program.Trainer(sys.executable, "no such api", 3, str(tmp_path))
-    with pytest.raises((RuntimeError, BrokenPipeError)):
+    with pytest.raises(RuntimeError, match="A process that trains has ended"):
         trainer.turn()
-        trainer.turn()
+    trainer.close()
 
 
 def test_medians_and_their_ratio_are_said(program, capsys):
