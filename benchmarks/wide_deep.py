@@ -3,8 +3,8 @@
 Processes train the same DNNLinearCombinedClassifier on the same data, half of them with
 tf_estimator and half with tensorflow-estimator 2.15 on TensorFlow 2.15. They take turns of some
 steps, so that other work on the machine slows all; there are several of each, since one process can
-be a tenth faster than another of the same program. What is shown is the median of the turns, by the clock and
-by processor time, and the ratio of the medians.
+be a tenth faster than another of the same program. What is shown is the median of the turns, by the
+clock and by processor time, and the ratio of the medians.
 """
 
 import argparse
