@@ -1,5 +1,6 @@
 """What every test starts from: a quiet TensorFlow, no cluster around it, an empty default graph."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 
@@ -7,7 +8,23 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read once, when TensorFlow
 
 import hypothesis
 import pytest
-import tensorflow as tf
+
+
+@contextlib.contextmanager
+def _without_stderr() -> Iterator[None]:
+    """TensorFlow greets there whatever the level, and a test process passes it on at its end."""
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+with _without_stderr():
+    import tensorflow as tf
 
 # These run what a reader sees, which is written for the newest TensorFlow.
 _NEWEST_ONLY = ("test_documentation.py", "test_digits.py")

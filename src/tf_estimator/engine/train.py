@@ -16,6 +16,37 @@ from tf_estimator.engine.partial_restore import RestoringSessionCreator
 from tf_estimator.engine.sessions import TheInputGoesOn, monitored_session
 
 
+class _LossReader(v1.train.SessionRunHook):
+    """Reads the loss once a step for all hooks of ours that want it: each fetch costs.
+
+    It is the first hook, so that they find the loss of the step they look at.
+    """
+
+    def __init__(self, loss: tf.Tensor):
+        self._args = v1.train.SessionRunArgs(loss)
+        self.loss: Any = None
+
+    def before_run(self, run_context: Any) -> tf.compat.v1.train.SessionRunArgs:
+        return self._args
+
+    def after_run(self, run_context: Any, run_values: Any) -> None:
+        self.loss = run_values.results
+
+
+class _StopOnNan(v1.train.NanTensorHook):
+    """Ends training on a NaN loss, as NanTensorHook does, without a fetch of its own."""
+
+    def __init__(self, loss: tf.Tensor, reader: _LossReader):
+        super().__init__(loss)
+        self._reader = reader
+
+    def before_run(self, run_context: Any) -> None:
+        pass
+
+    def after_run(self, run_context: Any, run_values: Any) -> None:
+        super().after_run(run_context, run_values._replace(results=self._reader.loss))
+
+
 class _SaveUnlessNan(v1.train.SessionRunHook):
     """A saver hook that passes over a step whose loss is NaN, and never ends the input.
 
@@ -24,9 +55,9 @@ class _SaveUnlessNan(v1.train.SessionRunHook):
     listener, can raise what also means the end of the input, and would end training as if done.
     """
 
-    def __init__(self, saver: tf.compat.v1.train.CheckpointSaverHook, loss: tf.Tensor):
+    def __init__(self, saver: tf.compat.v1.train.CheckpointSaverHook, reader: _LossReader):
         self._saver = saver
-        self._loss = loss
+        self._reader = reader
         self._saving = TheInputGoesOn("a checkpoint was saved")
 
     def begin(self) -> None:
@@ -39,14 +70,12 @@ class _SaveUnlessNan(v1.train.SessionRunHook):
             self._saver.after_create_session(session, coord)
 
     def before_run(self, run_context: Any) -> tf.compat.v1.train.SessionRunArgs:
-        inner = self._saver.before_run(run_context)
-        return v1.train.SessionRunArgs([inner.fetches, self._loss])
+        return self._saver.before_run(run_context)
 
     def after_run(self, run_context: Any, run_values: Any) -> None:
-        results, loss = run_values.results
-        if not np.isnan(loss):
+        if not np.isnan(self._reader.loss):
             with self._saving:
-                self._saver.after_run(run_context, run_values._replace(results=results))
+                self._saver.after_run(run_context, run_values)
 
     def end(self, session: tf.compat.v1.Session) -> None:
         with self._saving:
@@ -180,7 +209,8 @@ def _training_hooks(
 ) -> list[tf.compat.v1.train.SessionRunHook]:
     """All hooks in the order in which they run: the chief's, the input's, the user's, ours."""
     spec = built.spec
-    worker_hooks = [*built.input_hooks, *user_hooks, v1.train.NanTensorHook(spec.loss)]
+    reader = _LossReader(spec.loss)
+    worker_hooks = [*built.input_hooks, *user_hooks, _StopOnNan(spec.loss, reader)]
     if config.log_step_count_steps:
         shown = {"loss": spec.loss, "step": built.global_step}
         worker_hooks.append(
@@ -189,9 +219,9 @@ def _training_hooks(
     worker_hooks.extend(spec.training_hooks)
     given = [*worker_hooks, *spec.training_chief_hooks]
     position = input_state.hook(built, config, given)
-    saver_hooks = _saver_hooks(built, config, given, saving_listeners, position, creator)
+    saver_hooks = _saver_hooks(built, config, given, saving_listeners, position, creator, reader)
     if not config.is_chief:
-        return worker_hooks
+        return [reader, *worker_hooks]
     counters = []
     if config.log_step_count_steps:
         counters.append(
@@ -211,7 +241,7 @@ def _training_hooks(
         # The first save is that of a new session, and by then the input must be where it goes on.
         worker_hooks = worker_hooks[len(built.input_hooks) :]
         saver_hooks = [*built.input_hooks, position, *saver_hooks]
-    return [*saver_hooks, *spec.training_chief_hooks, *counters, *worker_hooks]
+    return [reader, *saver_hooks, *spec.training_chief_hooks, *counters, *worker_hooks]
 
 
 def _saver_hooks(
@@ -221,6 +251,7 @@ def _saver_hooks(
     saving_listeners: Sequence[tf.compat.v1.train.CheckpointSaverListener],
     position: input_state.InputState | None,
     creator: tf.compat.v1.train.SessionCreator,
+    reader: _LossReader,
 ) -> list[tf.compat.v1.train.SessionRunHook]:
     """Our saver hook, unless the user has one or saving is off; listeners go to whichever saves."""
     users = [hook for hook in given if isinstance(hook, v1.train.CheckpointSaverHook)]
@@ -254,4 +285,4 @@ def _saver_hooks(
         listeners=[*saving_listeners, *([position.listener] if position is not None else [])],
         save_graph_def=config.checkpoint_save_graph_def,
     )
-    return [_SaveUnlessNan(saver, built.spec.loss)]
+    return [_SaveUnlessNan(saver, reader)]
