@@ -113,6 +113,15 @@ def positive_or_none(subject: str, value: int | None) -> int | None:
     return value
 
 
+def positive(subject: str, value: Any) -> int:
+    """`value` if it is a positive integer, else TypeError or ValueError."""
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool):
+        raise wrong_type(subject, "must be a positive integer", value)
+    if value < 1:
+        raise wrong_value(subject, "must be a positive integer", value)
+    return int(value)
+
+
 def not_negative(subject: str, value: Any) -> float:
     """`value` if it is a number of at least 0, else TypeError or ValueError."""
     if number(subject, value) < 0:

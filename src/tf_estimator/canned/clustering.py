@@ -4,7 +4,6 @@ In all of it, points are a float32 Tensor of shape [batch, dimension] and center
 [clusters, dimension].
 """
 
-import numbers
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -17,15 +16,6 @@ from tf_estimator._tf import v1
 
 Chooser = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 """From points and n to up to n centers."""
-
-
-def positive(subject: str, value: Any) -> int:
-    """`value` if it is a positive integer, else TypeError or ValueError."""
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool):
-        raise _checks.wrong_type(subject, "must be a positive integer", value)
-    if value < 1:
-        raise _checks.wrong_value(subject, "must be a positive integer", value)
-    return int(value)
 
 
 def distances(points: tf.Tensor, centers: tf.Tensor, cosine: bool) -> tf.Tensor:

@@ -86,8 +86,8 @@ class KMeansClustering(Estimator):
         config: RunConfig | None = None,
         feature_columns: Iterable[Any] | None = None,
     ) -> None:
-        clustering.positive("num_clusters", num_clusters)
-        clustering.positive("mini_batch_steps_per_iteration", mini_batch_steps_per_iteration)
+        _checks.positive("num_clusters", num_clusters)
+        _checks.positive("mini_batch_steps_per_iteration", mini_batch_steps_per_iteration)
         if distance_metric not in (self.SQUARED_EUCLIDEAN_DISTANCE, self.COSINE_DISTANCE):
             rule = "must be 'squared_euclidean' or 'cosine'"
             raise _checks.wrong_value("distance_metric", rule, distance_metric)

@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_estimator import _checks, optimizers
+from tf_estimator import _checks, checkpoint, optimizers
 from tf_estimator._tf import logger, v1, without_deprecation_notes
 from tf_estimator.canned.feature_layers import shared_weights
 from tf_estimator.config import RunConfig
@@ -176,7 +176,7 @@ def trained_variables(columns: Iterable[Any], surface: str, config: RunConfig) -
     """
     found: list[tf.Variable] = v1.trainable_variables()
     shared = [each for each in shared_weights(columns) if isinstance(each, tf.Variable)]
-    latest = tf.train.latest_checkpoint(config.model_dir) if config.model_dir and shared else None
+    latest = checkpoint.latest_whole(config.model_dir) if config.model_dir and shared else None
     if surface == "v1" or latest is None:
         return found
     names = [name for name, _ in tf.train.list_variables(latest)]

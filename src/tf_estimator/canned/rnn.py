@@ -10,7 +10,6 @@ import tensorflow as tf
 from tf_estimator import _checks
 from tf_estimator._tf import v1, without_deprecation_notes
 from tf_estimator.canned import layers, recurrent
-from tf_estimator.canned.clustering import positive
 from tf_estimator.canned.feature_layers import FeatureTensors
 from tf_estimator.canned.model_fns import (
     OptimizerChoice,
@@ -198,7 +197,7 @@ def _cells(units: Any, cell_type: Any, rnn_cell_fn: Any) -> Callable[[], list[re
     rule = "must be a list of positive integers, the widths of the recurrent layers"
     if isinstance(units, str | Mapping) or not isinstance(units, Iterable):
         raise _checks.wrong_type("units", rule, units)
-    widths = [positive("Every element of units", width) for width in units]
+    widths = [_checks.positive("Every element of units", width) for width in units]
     if not widths:
         raise _checks.wrong_value("units", rule, units)
     if cell_type is _NOT_GIVEN:

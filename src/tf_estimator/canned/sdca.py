@@ -13,7 +13,6 @@ import tensorflow as tf
 
 from tf_estimator import _checks
 from tf_estimator._tf import v1
-from tf_estimator.canned.clustering import positive
 from tf_estimator.canned.feature_layers import ColumnVariables, FeatureTensors
 from tf_estimator.canned.model_fns import update_ops
 from tf_estimator.heads import BinaryClassHead, Head, RegressionHead
@@ -55,7 +54,7 @@ class LinearSDCA:
 
     def __post_init__(self) -> None:
         _checks.instance("example_id_column", self.example_id_column, str)
-        positive("num_loss_partitions", self.num_loss_partitions)
+        _checks.positive("num_loss_partitions", self.num_loss_partitions)
         _checks.positive_or_none("num_table_shards", self.num_table_shards)
         _checks.not_negative("symmetric_l1_regularization", self.symmetric_l1_regularization)
         if not _checks.not_negative(

@@ -3,12 +3,12 @@
 from tf_estimator.canned.dnn import dnn_logit_fn_builder
 from tf_estimator.canned.kmeans import KMeansClustering
 from tf_estimator.canned.linear import linear_logit_fn_builder
-from tf_estimator.canned.logit_fns import call_logit_fn
-from tf_estimator.canned.sdca import LinearSDCA
 from tf_estimator.compat.v1.estimator import Estimator
-from tf_estimator.export.receiver_fns import build_raw_supervised_input_receiver_fn
-from tf_estimator.hooks import (
+from tf_estimator.experimental import (
     InMemoryEvaluatorHook,
+    LinearSDCA,
+    build_raw_supervised_input_receiver_fn,
+    call_logit_fn,
     make_early_stopping_hook,
     make_stop_at_checkpoint_step_hook,
     stop_if_higher_hook,
