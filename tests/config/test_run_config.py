@@ -33,6 +33,9 @@ DEFAULTS = {
     "checkpoint_save_graph_def": True,
     "ignore_missing": False,
     "save_input_state": False,
+    "keep_graphs": True,
+    "steps_per_loop": "auto",
+    "jit_compile": False,
 }
 Distribution = collections.namedtuple("Distribution", "train_distribute eval_distribute")
 
@@ -166,6 +169,14 @@ RIGHT = [
     ("save_input_state", np.True_),
     ("save_input_state", "warn"),
     ("save_input_state", "ignore"),
+    ("keep_graphs", False),
+    ("keep_graphs", np.True_),
+    ("keep_graphs", 0),
+    ("keep_graphs", 7),
+    ("steps_per_loop", "auto"),
+    ("steps_per_loop", 1),
+    ("steps_per_loop", np.int64(50)),
+    ("jit_compile", True),
 ]
 WRONG_TYPES = [
     ("model_dir", 3),
@@ -193,6 +204,13 @@ WRONG_TYPES = [
     ("ignore_missing", "warn"),
     ("save_input_state", 1),
     ("save_input_state", None),
+    ("keep_graphs", "yes"),
+    ("keep_graphs", None),
+    ("keep_graphs", 1.5),
+    ("steps_per_loop", None),
+    ("steps_per_loop", True),
+    ("steps_per_loop", 2.0),
+    ("jit_compile", 1),
 ]
 WRONG_VALUES = [
     ("model_dir", ""),
@@ -214,6 +232,9 @@ WRONG_VALUES = [
     ("session_creation_timeout_secs", 0),
     ("save_input_state", "fail"),
     ("save_input_state", ""),
+    ("keep_graphs", -1),
+    ("steps_per_loop", 0),
+    ("steps_per_loop", "many"),
 ]
 
 
@@ -406,7 +427,13 @@ def test_repr_in_a_cluster(set_tf_config):
 def test_what_is_ours_is_given_by_keyword():
     kinds = {name: each.kind for name, each in inspect.signature(RunConfig).parameters.items()}
     by_keyword = [name for name, kind in kinds.items() if kind is inspect.Parameter.KEYWORD_ONLY]
-    assert by_keyword == ["ignore_missing", "save_input_state"]
+    assert by_keyword == [
+        "ignore_missing",
+        "save_input_state",
+        "keep_graphs",
+        "steps_per_loop",
+        "jit_compile",
+    ]
 
 
 def test_what_is_ours_is_copied_compared_and_shown():

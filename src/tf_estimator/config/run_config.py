@@ -2,123 +2,19 @@
 
 import copy
 import inspect
-import numbers
 import os
 from collections.abc import Callable
 from typing import Any, Final
 
-import numpy as np
 import tensorflow as tf
 
 from tf_estimator import _checks
+from tf_estimator.config import options
 from tf_estimator.config.cluster import Cluster
 from tf_estimator.config.session_config import session_config_of_task
 
-_Check = Callable[[str, Any], Any]
-
 # Marks "not given" where None has a meaning of its own: never save.
 _NOT_GIVEN: Final = object()
-
-_STRATEGIES: Final = (tf.distribute.Strategy, tf.compat.v1.distribute.Strategy)
-
-
-def _model_dir(subject: str, value: Any) -> str | None:
-    if value is None:
-        return None
-    try:
-        path = os.fsdecode(value)
-    except TypeError:
-        raise _checks.wrong_type(subject, "must be a path or None", value) from None
-    if not path:
-        hint = "Leave it out for a temporary folder."
-        raise _checks.wrong_value(subject, "must be non-empty", value, hint)
-    return path
-
-
-def _integer(subject: str, value: Any) -> Any:
-    if value is not None and not isinstance(value, numbers.Integral):
-        raise _checks.wrong_type(subject, "must be an integer or None", value, was=ValueError)
-    return value
-
-
-def _number(rule: str, holds: Callable[[Any], bool]) -> _Check:
-    def check(subject: str, value: Any) -> Any:
-        if value is not None and not isinstance(value, numbers.Real):
-            raise _checks.wrong_type(
-                subject, f"must be a number {rule}, or None", value, was=ValueError
-            )
-        if value is not None and not holds(value):
-            raise _checks.wrong_value(subject, f"must be {rule}, or None", value)
-        return value
-
-    return check
-
-
-_not_negative = _number(">= 0", lambda value: value >= 0)
-_positive = _number("> 0", lambda value: value > 0)
-
-
-def _session_config(subject: str, value: Any) -> Any:
-    if value is not None and not isinstance(value, tf.compat.v1.ConfigProto):
-        rule = "must be a tf.compat.v1.ConfigProto or None"
-        raise _checks.wrong_type(subject, rule, value, was=ValueError)
-    return value
-
-
-def _strategy(subject: str, value: Any) -> Any:
-    if value is not None and not isinstance(value, _STRATEGIES):
-        raise _checks.wrong_type(subject, "must be a tf.distribute.Strategy or None", value)
-    return value
-
-
-def _distribute_config(subject: str, value: Any) -> Any:
-    if value is None:
-        return None
-    for part in ("train_distribute", "eval_distribute"):
-        if not hasattr(value, part):
-            rule = f"must have an attribute {part} (a tf.distribute.Strategy or None)"
-            raise _checks.wrong_type(subject, rule, value)
-        _strategy(f"{subject}.{part}", getattr(value, part))
-    return value
-
-
-def _device_fn(subject: str, value: Any) -> Any:
-    if value is None:
-        return None
-    if not callable(value):
-        raise _checks.wrong_type(subject, "must be callable or None", value, was=ValueError)
-    try:
-        parameters = list(inspect.signature(value).parameters.values())
-    except ValueError:  # Some builtins do not tell their parameters.
-        parameters = []
-    # A functools.partial still shows the keywords it has bound.
-    bound = getattr(value, "keywords", {})
-    free = [each for each in parameters if each.name not in bound]
-    by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    if [each.name for each in free] != ["op"] or free[0].kind not in by_position:
-        rule = "must take exactly one parameter, named op"
-        raise _checks.wrong_value(subject, rule, value, "For example: lambda op: '/cpu:0'.")
-    return value
-
-
-def _protocol(subject: str, value: Any) -> Any:
-    if value not in (None, "grpc", "grpc+verbs"):
-        raise _checks.wrong_value(subject, "must be 'grpc', 'grpc+verbs' or None", value)
-    return value
-
-
-def _input_state(subject: str, value: Any) -> bool | str:
-    if isinstance(value, str) and value not in ("warn", "ignore"):
-        raise _checks.wrong_value(subject, "must be True, False, 'warn' or 'ignore'", value)
-    if not isinstance(value, (bool, np.bool_, str)):
-        raise _checks.wrong_type(subject, "must be True, False, 'warn' or 'ignore'", value)
-    return value if isinstance(value, str) else bool(value)
-
-
-def _boolean(subject: str, value: Any) -> bool:
-    if not isinstance(value, (bool, np.bool_)):
-        raise _checks.wrong_type(subject, "must be True or False", value, was=ValueError)
-    return bool(value)
 
 
 class _Option(property):
@@ -128,7 +24,7 @@ class _Option(property):
     a new one takes a parameter of the constructor and one line like the others'.
     """
 
-    def __init__(self, check: _Check, doc: str) -> None:
+    def __init__(self, check: options.Check, doc: str) -> None:
         super().__init__(self._value, doc=doc)
         self._check = check
 
@@ -185,9 +81,29 @@ class RunConfig:
             values, when training goes on from it and when it is evaluated, predicted with or
             exported. False: an error that names them. Another shape or type is an error either
             way. `Estimator.restore_report` tells what was restored. Ours, by keyword only.
+        keep_graphs: Whether train, evaluate and predict keep their graphs and sessions for the next
+            call, which then builds and restores only what has changed; an integer is how many at
+            most, True is 4. A graph whose model_fn, or what that reads, has changed is built anew,
+            and so is one that cannot be kept; a line of the debug log says why. Ours, by keyword
+            only.
+        steps_per_loop: How many steps of training one call of the session may take where no hook
+            looks at them. 'auto': as many as there are up to the next look of a hook, where that
+            changes no number; an integer: so many at most; 1: each step by itself. It has a part
+            about this below. Ours, by keyword only.
+        jit_compile: Whether the steps of such a loop are compiled by XLA. Ours, by keyword only.
         save_input_state: Whether the position of the input is saved in each checkpoint, so that a
             run that goes on from one reads on where that was, and a run that was killed ends as
             if it had not been. It has a part about this below. Ours, by keyword only.
+
+    **Many steps in one call.** The time of a small step goes into starting it. So the step is put
+    into a loop inside of the graph that runs until a hook has to look, for a tenth of a second at
+    most, and the step that a hook looks at is taken by itself, with all hooks. TensorFlow's hooks
+    and ours tell when they look; a hook of yours does with a method `next_look`, and without one it
+    looks at each step, which then is taken by itself. A step that draws from a seeded random op is
+    not put into a loop by 'auto', for it would draw other numbers there; with an integer it is.
+    With `jit_compile=True` the loop is one program of XLA's, whose results may differ in the last
+    digits. It needs batches of one shape: `dataset.batch(n, drop_remainder=True)`. What XLA cannot
+    compile runs in the ordinary loop, and the log says which op that was.
 
     **Exact resume.** With `save_input_state=True` the checkpoint has one more variable,
     `input_state`: where the tf.data.Dataset of input_fn is, with the content of its shuffle
@@ -238,6 +154,9 @@ class RunConfig:
         *,
         ignore_missing: bool = False,
         save_input_state: bool | str = False,
+        keep_graphs: bool | int = True,
+        steps_per_loop: int | str = "auto",
+        jit_compile: bool = False,
     ) -> None:
         if save_checkpoints_steps is _NOT_GIVEN and save_checkpoints_secs is _NOT_GIVEN:
             save_checkpoints_secs = _DEFAULTS["save_checkpoints_secs"]
@@ -256,27 +175,48 @@ class RunConfig:
         if session_config is None:
             self._options["session_config"] = session_config_of_task(self._tf_config)
 
-    model_dir = _Option(_model_dir, "Folder of the model, a string, or None.")
-    tf_random_seed = _Option(_integer, "Seed of the graphs, or None.")
-    save_summary_steps = _Option(_not_negative, "Steps between summaries; 0 or None for never.")
-    save_checkpoints_steps = _Option(_not_negative, "Steps between checkpoints, or None.")
-    save_checkpoints_secs = _Option(_not_negative, "Seconds between checkpoints, or None.")
-    session_config = _Option(_session_config, "A tf.compat.v1.ConfigProto, or None.")
-    keep_checkpoint_max = _Option(_not_negative, "Checkpoints to keep; 0 or None for all.")
-    keep_checkpoint_every_n_hours = _Option(_positive, "Hours for each further checkpoint to keep.")
-    log_step_count_steps = _Option(_positive, "Steps between log lines, or None.")
-    train_distribute = _Option(_strategy, "A tf.distribute.Strategy to train with, or None.")
-    device_fn = _Option(_device_fn, "A function from op to device, or None.")
-    protocol = _Option(_protocol, "Protocol between servers, or None.")
-    eval_distribute = _Option(_strategy, "A tf.distribute.Strategy to evaluate with, or None.")
-    experimental_distribute = _Option(_distribute_config, "What holds both strategies, or None.")
-    experimental_max_worker_delay_secs = _Option(_integer, "Longest delay of a worker, in seconds.")
-    session_creation_timeout_secs = _Option(_positive, "Longest wait for a session, in seconds.")
-    checkpoint_save_graph_def = _Option(_boolean, "Whether a graph goes with the checkpoints.")
-    ignore_missing = _Option(_boolean, "Whether a checkpoint may lack variables. Ours.")
-    save_input_state = _Option(
-        _input_state, "Whether a checkpoint has the position of the input. Ours."
+    model_dir = _Option(options.model_dir, "Folder of the model, a string, or None.")
+    tf_random_seed = _Option(options.integer, "Seed of the graphs, or None.")
+    save_summary_steps = _Option(
+        options.not_negative, "Steps between summaries; 0 or None for never."
     )
+    save_checkpoints_steps = _Option(options.not_negative, "Steps between checkpoints, or None.")
+    save_checkpoints_secs = _Option(options.not_negative, "Seconds between checkpoints, or None.")
+    session_config = _Option(options.session_config, "A tf.compat.v1.ConfigProto, or None.")
+    keep_checkpoint_max = _Option(options.not_negative, "Checkpoints to keep; 0 or None for all.")
+    keep_checkpoint_every_n_hours = _Option(
+        options.positive, "Hours for each further checkpoint to keep."
+    )
+    log_step_count_steps = _Option(options.positive, "Steps between log lines, or None.")
+    train_distribute = _Option(options.strategy, "A tf.distribute.Strategy to train with, or None.")
+    device_fn = _Option(options.device_fn, "A function from op to device, or None.")
+    protocol = _Option(options.protocol, "Protocol between servers, or None.")
+    eval_distribute = _Option(
+        options.strategy, "A tf.distribute.Strategy to evaluate with, or None."
+    )
+    experimental_distribute = _Option(
+        options.distribute_config, "What holds both strategies, or None."
+    )
+    experimental_max_worker_delay_secs = _Option(
+        options.integer, "Longest delay of a worker, in seconds."
+    )
+    session_creation_timeout_secs = _Option(
+        options.positive, "Longest wait for a session, in seconds."
+    )
+    checkpoint_save_graph_def = _Option(
+        options.boolean, "Whether a graph goes with the checkpoints."
+    )
+    ignore_missing = _Option(options.boolean, "Whether a checkpoint may lack variables. Ours.")
+    save_input_state = _Option(
+        options.input_state, "Whether a checkpoint has the position of the input. Ours."
+    )
+    keep_graphs = _Option(
+        options.kept_graphs, "Whether graphs are kept, or how many at most. Ours."
+    )
+    steps_per_loop = _Option(
+        options.steps_per_loop, "Steps in one call of the session, or 'auto'. Ours."
+    )
+    jit_compile = _Option(options.boolean, "Whether XLA compiles the loop of steps. Ours.")
 
     @property
     def tf_config(self) -> Cluster:
