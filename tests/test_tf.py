@@ -1,5 +1,9 @@
 """Each access to TensorFlow's private parts does what it is there for."""
 
+import pathlib
+from typing import Any
+
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -264,3 +268,129 @@ def test_a_config_does_not_ask_for_the_learning_rate(package: str) -> None:
             rate = tf.get_static_value(rate.initial_value)
     assert config["momentum"] == 0.5
     assert rate == 0.25
+
+
+def _after_one_run(kind: str, folder: pathlib.Path) -> v1.train.SessionRunHook:
+    with tf.Graph().as_default():
+        hook = _KEPT[kind][0](str(folder))
+        train_op = v1.assign_add(v1.train.get_or_create_global_step(), 1)
+        tf.identity(1.0, name="one")
+        v1.add_to_collection(v1.GraphKeys.SAVERS, v1.train.Saver(defer_build=False))
+        with v1.train.MonitoredSession(hooks=[hook]) as session:
+            session.run(train_op)
+    return hook
+
+
+_KEPT = {
+    "StopAtStepHook": (lambda at: v1.train.StopAtStepHook(last_step=9), {"last_step": 9}),
+    "LoggingTensorHook": (
+        lambda at: v1.train.LoggingTensorHook(["one"], every_n_iter=3),
+        {"iter_count": 1, "timer": ...},
+    ),
+    "SummarySaverHook": (
+        lambda at: v1.train.SummarySaverHook(3, output_dir=at, scaffold=v1.train.Scaffold()),
+        {"next_step": 2, "timer": ...},
+    ),
+    "ProfilerHook": (
+        lambda at: v1.train.ProfilerHook(3, output_dir=at),
+        {"next_step": ..., "timer": ...},
+    ),
+    "StepCounterHook": (lambda at: v1.train.StepCounterHook(3, output_dir=at), {"timer": ...}),
+    "CheckpointSaverHook": (
+        lambda at: v1.train.CheckpointSaverHook(at, save_steps=3),
+        {"timer": ...},
+    ),
+    "GlobalStepWaiterHook": (
+        lambda at: v1.train.GlobalStepWaiterHook(0),
+        {"worker_is_started": True},
+    ),
+    "NanTensorHook": (
+        lambda at: v1.train.NanTensorHook("one:0"),
+        {"loss_tensor": "one:0", "fail_on_nan_loss": True},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(_KEPT))
+def test_hooks_of_tensorflow_keep_what_says_when_they_act(kind: str, tmp_path) -> None:
+    hook = _after_one_run(kind, tmp_path)
+    for name, expected in _KEPT[kind][1].items():
+        found = _tf.state_of_hook(hook, name)
+        assert expected in (..., found)
+        if name == "timer":
+            assert _tf.triggers_by_distance(found)
+
+
+def test_state_that_a_hook_does_not_keep_is_an_error() -> None:
+    with pytest.raises(AttributeError):
+        _tf.state_of_hook(v1.train.StopAtStepHook(9), "next_step")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "after"),
+    [("LoggingTensorHook", "iter_count", 8), ("SummarySaverHook", "next_step", 41)],
+)
+def test_hooks_are_told_of_steps_that_they_missed(
+    kind: str, name: str, after: int, tmp_path
+) -> None:
+    hook = _after_one_run(kind, tmp_path)
+    _tf.skip_steps_of_hook(hook, 7, 40)
+    assert _tf.state_of_hook(hook, name) == after
+
+
+@pytest.mark.parametrize("kind", ["LoggingTensorHook", "SummarySaverHook", "StopAtStepHook"])
+def test_before_its_first_run_a_hook_missed_nothing(kind: str, tmp_path) -> None:
+    hook = _KEPT[kind][0](str(tmp_path))
+    before = dict(vars(hook))
+    _tf.skip_steps_of_hook(hook, 7, 40)
+    assert vars(hook) == before
+
+
+def test_only_timers_that_are_known_can_be_asked_for_their_next_step() -> None:
+    class Own(v1.train.SecondOrStepTimer):
+        def should_trigger_for_step(self, step: int) -> bool:
+            return step % 10 == 0
+
+    class SameAsItsBase(v1.train.SecondOrStepTimer):
+        pass
+
+    never = _tf.state_of_hook(v1.train.LoggingTensorHook([], at_end=True), "timer")
+    assert _tf.triggers_by_distance(v1.train.SecondOrStepTimer(every_secs=1))
+    assert _tf.triggers_by_distance(SameAsItsBase(every_steps=1))
+    assert _tf.triggers_by_distance(never)
+    assert not any(map(_tf.triggers_by_distance, [Own(every_steps=1), object(), None]))
+
+
+@pytest.fixture
+def adding() -> tuple[v1.Session, tuple[tf.Tensor, ...], tuple[tf.Tensor, ...]]:
+    with tf.Graph().as_default() as graph:
+        x, y = (v1.placeholder(tf.int32, [None]) for _ in range(2))
+        total = x + y
+        fetches = (total, total * 2, total)
+    return v1.Session(graph=graph), (x, y), fetches
+
+
+@pytest.mark.parametrize("missing", [None, "session", "options", "refused"])
+def test_a_direct_call_gives_what_session_run_gives(
+    monkeypatch: pytest.MonkeyPatch, adding: Any, missing: str | None
+) -> None:
+    session, feeds, fetches = adding
+
+    def refuse(options: Any) -> None:
+        raise tf.errors.UnimplementedError(None, None, "not here")
+
+    def must_not_run(*args: Any, **kwargs: Any) -> None:
+        raise AssertionError("It goes through Session.run.")
+
+    if missing == "session":
+        monkeypatch.setattr(session, "_make_callable_from_options", None)
+    elif missing == "options":
+        monkeypatch.setattr(_tf, "_CallableOptions", None)
+    elif missing == "refused":
+        monkeypatch.setattr(session, "_make_callable_from_options", refuse)
+    else:
+        monkeypatch.setattr(session, "run", must_not_run)
+    call = _tf.direct_call(session, feeds, fetches)
+    for _ in range(2):
+        values = call(np.int32([1, 2]), np.int32([10, 20]))
+        assert [value.tolist() for value in values] == [[11, 22], [22, 44], [11, 22]]

@@ -272,3 +272,106 @@ def _schedule_like(optimizer: Any) -> Any:
     packages = (one.__module__.split(".")[0] for one in type(optimizer).__mro__)
     keras = next(sys.modules[one] for one in packages if one in ("keras", "tf_keras"))
     return keras.optimizers.schedules.ExponentialDecay(1.0, 1, 1.0)
+
+
+def state_of_hook(hook: Any, name: str) -> Any:
+    """What a hook of `tf.compat.v1.train` keeps to know when it next acts.
+
+    Args:
+        hook: LoggingTensorHook (`timer`, `iter_count`), SummarySaverHook, ProfilerHook (`timer`,
+            `next_step`), CheckpointSaverHook, StepCounterHook (`timer`), StopAtStepHook
+            (`last_step`), GlobalStepWaiterHook (`worker_is_started`), or NanTensorHook
+            (`loss_tensor`, `fail_on_nan_loss`).
+        name: one of these.
+
+    Why: no public call tells when a hook acts, and to run it in vain at each step is most of the
+    time that a small model's step takes.
+    Guard: AttributeError where TensorFlow keeps it elsewhere, and before the hook's `begin` for
+    what it makes there. Such a hook has to be run at each step.
+    """
+    return getattr(hook, f"_{name}")
+
+
+def skip_steps_of_hook(hook: Any, steps: int, global_step: int) -> None:
+    """Tells a hook of `tf.compat.v1.train` of steps that were taken without it.
+
+    Args:
+        hook: one of those that count their runs (LoggingTensorHook) or keep the number of the step
+            that their next run is (SummarySaverHook, ProfilerHook); others have nothing to be told.
+        steps: how many.
+        global_step: that after them.
+
+    Why: they would act too late by as many steps; nothing public tells them.
+    Guard: what TensorFlow does not keep is not made up: `state_of_hook` tells.
+    """
+    if isinstance(hook, v1.train.LoggingTensorHook):
+        if hasattr(hook, "_iter_count"):
+            hook._iter_count += steps
+    elif getattr(hook, "_next_step", None) is not None:  # None is before its first run
+        hook._next_step = global_step + 1
+
+
+def triggers_by_distance(timer: Any) -> bool:
+    """Whether a hook's timer triggers, for any one moment, from some step on, or for none.
+
+    Why: only of such a timer can the next step be found without asking for each. A user can give
+    hooks timers of other kinds, and the one that never triggers has no public name.
+    Guard: a timer of an unknown kind, or a TensorFlow that has others, gives False.
+    """
+    public = v1.train.SecondOrStepTimer.should_trigger_for_step
+    if getattr(type(timer), "should_trigger_for_step", None) is public:
+        return True
+    never = getattr(v1.train.LoggingTensorHook([], at_end=True), "_timer", None)
+    return type(timer) is type(never)
+
+
+def unfinalize(graph: tf.Graph) -> None:
+    """Lets operations be added to a graph that was finalized.
+
+    Why: a session of `tf.compat.v1.train` finalizes its graph, and the hooks of the next call on
+    the same graph may add to it when they begin. No public call takes it back.
+    Guard: without the method the graph stays as it is, and TensorFlow says so to a hook that adds.
+    """
+    undo = getattr(graph, "_unsafe_unfinalize", None)
+    if undo is not None:
+        undo()
+
+
+def direct_call(
+    session: tf.compat.v1.Session, feeds: Iterable[tf.Tensor], fetches: Iterable[tf.Tensor]
+) -> Callable[..., list[Any]]:
+    """A function of the values of `feeds`, NumPy arrays, to the list of values of `fetches`.
+
+    It runs in the caller's thread, and many threads may call it. An array that it returns may share
+    its memory with a weight, a constant or a fed array: copy what goes to a user.
+
+    Why: `Session.run`, and `make_callable` with feeds, sort out feeds and fetches at every call,
+    which takes ten times as long as a small model. What is sorted out once has no public name.
+    Guard: where it is gone, or the session cannot do it, Session.run does the same, slower.
+
+    Args:
+        session: an open one.
+        feeds: dense tensors, each once.
+        fetches: dense tensors, none of them in `feeds`.
+    """
+    feed_names = [tensor.name for tensor in feeds]
+    fetch_names = [tensor.name for tensor in fetches]
+    prepare = getattr(session, "_make_callable_from_options", None)
+    if prepare is not None and _CallableOptions is not None:
+        options = _CallableOptions(feed=feed_names, fetch=fetch_names)
+        options.run_options.inter_op_thread_pool = -1
+        with contextlib.suppress(tf.errors.UnimplementedError):
+            return prepare(options)
+    run_options = v1.RunOptions(inter_op_thread_pool=-1)
+
+    def run(*values: Any) -> list[Any]:
+        given = dict(zip(feed_names, values, strict=True))
+        return session.run(fetch_names, given, options=run_options)
+
+    return run
+
+
+try:
+    from tensorflow.core.protobuf.config_pb2 import CallableOptions as _CallableOptions
+except ImportError:
+    _CallableOptions = None

@@ -1,6 +1,8 @@
 """Estimator: the face of the library. It checks arguments and delegates; no graph code here."""
 
+import contextlib
 import copy
+import functools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -10,11 +12,21 @@ import tensorflow as tf
 from tf_estimator import _checks, checkpoint, engine, summaries
 from tf_estimator._tf import logger, v1
 from tf_estimator.config import RunConfig, with_model_dir
+from tf_estimator.engine import serve
+from tf_estimator.predictor import Predictor
 from tf_estimator.spec import EstimatorSpec, ModeKeys
 
 # Members that a subclass may have by the same name: the two that only tell something were always
 # overridden by some programs, and the others are ours, newer than those programs.
-_FREE = ("latest_checkpoint", "model_fn", "evaluate_checkpoints", "history", "restore_report")
+_FREE = (
+    "latest_checkpoint",
+    "model_fn",
+    "evaluate_checkpoints",
+    "history",
+    "restore_report",
+    "predictor",
+    "close",
+)
 
 
 class Estimator:
@@ -73,6 +85,7 @@ class Estimator:
         self._warm_start_settings = checkpoint.warm_start_settings(warm_start_from)
         self._restore_report: checkpoint.RestoreReport | None = None
         self._has_trained = False
+        self._keeper = engine.Keeper(self._config.keep_graphs)
         logger.info("Estimator on %s, with %s", self.model_dir, self._config)
 
     @property
@@ -158,13 +171,13 @@ class Estimator:
             return self
         if steps is not None or max_steps is not None:
             all_hooks.append(v1.train.StopAtStepHook(steps, max_steps))
-        built = self._build(ModeKeys.TRAIN, input_fn, warm_start=True)
-        if not self._has_trained:
-            # Said of a new process; that a next call reads anew is what calls do.
-            step = checkpoint.step_of_latest(self.model_dir)
-            engine.warn_that_input_starts_over(built, self._config, all_hooks, step)
-            self._has_trained = True
-        engine.train(built, self._config, all_hooks, listeners)
+        with self._graph(ModeKeys.TRAIN, input_fn, self.latest_checkpoint()) as built:
+            if not self._has_trained:
+                # Said of a new process; that a next call reads anew is what calls do.
+                step = checkpoint.step_of_latest(self.model_dir)
+                engine.warn_that_input_starts_over(built, self._config, all_hooks, step)
+                self._has_trained = True
+            engine.train(built, self._config, all_hooks, listeners)
         return self
 
     def evaluate(
@@ -288,12 +301,61 @@ class Estimator:
         engine.check_input_fn(input_fn)
         all_hooks = _checks.hooks("hooks", hooks)
         path = self._checkpoint_path(checkpoint_path)
-        built = self._build(ModeKeys.PREDICT, input_fn, warm_start=path is None)
-        if path is None and self._warm_start_settings is None:
-            engine.require_given_weights(built, self.model_dir)
-        predictions = engine.chosen_predictions(built.spec.predictions, predict_keys)
-        yield from engine.predict(
-            built, self._config, all_hooks, path, predictions, yield_single_examples
+        with self._graph(ModeKeys.PREDICT, input_fn, path) as built:
+            if path is None and self._warm_start_settings is None:
+                engine.require_given_weights(built, self.model_dir)
+            predictions = engine.chosen_predictions(built.spec.predictions, predict_keys)
+            yield from engine.predict(
+                built, self._config, all_hooks, path, predictions, yield_single_examples
+            )
+
+    def predictor(
+        self,
+        features: Any,
+        predict_keys: Sequence[str] | str | None = None,
+        checkpoint_path: str | None = None,
+        *,
+        output_key: str | None = None,
+    ) -> Predictor:
+        """A function from features to predictions, that threads may call, for single requests. Ours.
+
+        The graph is built once and the weights are read once; a call takes what the model takes.
+
+        Args:
+            features: what model_fn's features look like: a tf.TensorSpec, SparseTensorSpec or
+                RaggedTensorSpec, or an example of a batch (an array, a list), of which dtype and
+                all dimensions but the first are taken; or a dict of these. Or a
+                serving_input_receiver_fn, whose receiver tensors a call fills then.
+            predict_keys: names of predictions to keep; None for all.
+            checkpoint_path: what to predict with, as for `evaluate`; None for the newest.
+                `Predictor.refresh` looks again.
+            output_key: the name of one of export_outputs to answer with, instead of the
+                predictions.
+
+        Returns:
+            A Predictor; see there. It is closed by itself.
+
+        Raises:
+            TypeError: an argument has a wrong type.
+            ValueError: as for `predict`; or output_key names nothing.
+            tf.errors.NotFoundError, tf.errors.InvalidArgumentError: the checkpoint is of another
+                model.
+            tf.errors.DataLossError: it is damaged, or all in model_dir are.
+
+        Example:
+            `estimator.predictor({"x": tf.TensorSpec([None, 4], tf.float32)})({"x": rows})["class"]`
+        """
+        return Predictor(
+            serve.server(
+                self._model,
+                self._config,
+                features,
+                functools.partial(self._checkpoint_path, checkpoint_path),
+                predict_keys=predict_keys,
+                output_key=output_key,
+                warm_start=self._warm_start_settings,
+                on_restore=self._keep_restore_report,
+            )
         )
 
     def export_saved_model(
@@ -464,6 +526,23 @@ class Estimator:
             _checks.instance("name", name, str)
         return os.path.join(self.model_dir, f"eval_{name}" if name else "eval")
 
+    def close(self) -> None:
+        """Lets go of the graphs and sessions that are kept for further calls. Ours.
+
+        Later calls build anew. A call that goes on, as predictions that are still asked for, ends
+        as it would. There is nothing else to close: an Estimator that is dropped lets go of them.
+
+        Example:
+            `with Estimator(model_fn, model_dir) as estimator: estimator.evaluate(input_fn)`
+        """
+        self._keeper.close()
+
+    def __enter__(self) -> "Estimator":
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
     def history(self) -> summaries.History:
         """The curves of training and of evaluations, from the event files of all runs so far. Ours.
 
@@ -493,27 +572,40 @@ class Estimator:
         eval_dir: str,
     ) -> Iterator[tuple[Any, dict[str, Any]]]:
         """The metrics of each checkpoint, None for initial weights, written as soon as known."""
-        built = self._build(ModeKeys.EVAL, input_fn, warm_start=paths == [None])
-        evaluate = engine.evaluator(built, self._config)
-        for path in paths:
-            results = evaluate(hooks, path, steps)
-            step = int(results[v1.GraphKeys.GLOBAL_STEP])
-            summaries.write_evaluation(eval_dir, results, step, path, built.graph)
-            yield path, results
+        paths = list(paths)
+        with self._graph(ModeKeys.EVAL, input_fn, paths[0] if paths else None) as built:
+            evaluate = engine.evaluator(built, self._config)
+            for path in paths:
+                results = evaluate(hooks, path, steps)
+                step = int(results[v1.GraphKeys.GLOBAL_STEP])
+                summaries.write_evaluation(eval_dir, results, step, path, built.graph)
+                yield path, results
 
-    def _build(
-        self, mode: str, input_fn: Callable[..., Any], *, warm_start: bool
-    ) -> engine.BuiltGraph:
-        def read_input() -> engine.GraphInput:
-            given = engine.read_input(input_fn, mode, self.params, self.config)
-            return given._replace(labels=None) if mode == ModeKeys.PREDICT else given
+    @contextlib.contextmanager
+    def _graph(
+        self, mode: str, input_fn: Callable[..., Any], checkpoint_path: str | None
+    ) -> Iterator[engine.BuiltGraph]:
+        """The graph for one call: a kept one, or a new one.
 
+        It is new wherever initial weights are evaluated or predicted with, and for a warm start.
+        """
+
+        def read_input() -> engine.CalledInput:
+            given = engine.called(input_fn, mode, self.params, self.config)
+            return given.without_labels() if mode == ModeKeys.PREDICT else given
+
+        is_cold = mode == ModeKeys.TRAIN and self._warm_start_settings is None
+        if checkpoint_path is not None or is_cold:
+            with self._keeper.lent(
+                self._model, mode, read_input, self._config, self._keep_restore_report
+            ) as built:
+                yield built
+            return
         built = engine.build(self._model, mode, read_input, self._config, self._keep_restore_report)
-        settings = self._warm_start_settings
-        if warm_start and settings is not None and self.latest_checkpoint() is None:
+        if self._warm_start_settings is not None and self.latest_checkpoint() is None:
             with built.graph.as_default():
-                checkpoint.warm_start(settings)
-        return built
+                checkpoint.warm_start(self._warm_start_settings)
+        yield built
 
     def _keep_restore_report(self, report: checkpoint.RestoreReport | None) -> None:
         self._restore_report = report

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from tf_estimator import checkpoint
+from tf_estimator.checkpoint import find
 
 v1 = tf.compat.v1
 
@@ -103,3 +104,50 @@ def test_a_folder_that_was_renamed_still_has_its_newest_checkpoint(tmp_path):
         saver.save(session, str(tmp_path / "old" / "model.ckpt"))
     shutil.move(tmp_path / "old", tmp_path / "new")
     assert checkpoint.step_of_latest(str(tmp_path / "new")) == 4
+
+
+class TestWhatWasReadIsRemembered:
+    def test_the_state_follows_every_change_however_fast(self, tmp_path):
+        folder = str(tmp_path)
+        for number in range(200):
+            newest = f"{folder}/model.ckpt-{number % 10}"
+            checkpoint.write_state(folder, [newest])
+            assert find.state_of(folder) == (newest, (newest,))
+            assert find.state_of(folder).newest == newest
+
+    @pytest.mark.parametrize("content", [None, b"", b"\xff no text"])
+    def test_the_state_that_is_lost_is_not_remembered(self, tmp_path, content, monkeypatch):
+        monkeypatch.setattr(find, "_SETTLED_NS", -(10**12))
+        path = _saved(tmp_path / "model.ckpt-3")
+        assert find.state_of(str(tmp_path)).newest == path
+        (tmp_path / "checkpoint").unlink()
+        if content is not None:
+            (tmp_path / "checkpoint").write_bytes(content)
+        assert find.state_of(str(tmp_path)) is None
+
+    def test_a_state_that_has_settled_is_read_once(self, tmp_path, monkeypatch):
+        _saved(tmp_path / "model.ckpt-3")
+        find.state_of(str(tmp_path))
+        assert find._said.cache_parameters()["maxsize"]
+        reads = find._said.cache_info().misses
+        assert find.state_of(str(tmp_path)) is not None
+        assert find._said.cache_info().misses == reads, "it is too young to be remembered"
+        monkeypatch.setattr(find, "_SETTLED_NS", -(10**12))
+        for _ in range(3):
+            assert find.state_of(str(tmp_path)) is not None
+        assert find._said.cache_info().misses == reads + 1
+
+    def test_the_same_state_is_spelled_for_each_name_of_the_folder(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(find, "_SETTLED_NS", -(10**12))
+        (tmp_path / "real").mkdir()
+        (tmp_path / "link").symlink_to(tmp_path / "real")
+        _saved(tmp_path / "real" / "model.ckpt-3")
+        for folder in ("real", "link", "real"):
+            path = str(tmp_path / folder)
+            assert find.state_of(path).newest == f"{path}/model.ckpt-3"
+
+    def test_the_step_follows_a_checkpoint_that_is_saved_again(self, tmp_path):
+        for step in (3, 4, 5):
+            _saved(tmp_path / "model.ckpt", step=step)
+            for _ in range(2):
+                assert checkpoint.step_of_latest(str(tmp_path)) == step

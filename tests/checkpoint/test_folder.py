@@ -71,3 +71,42 @@ def test_the_free_bytes_of_the_disk_are_asked(tmp_path):
     too_big = v1.get_variable("big", shape, initializer=v1.zeros_initializer())
     with pytest.raises(tf.errors.ResourceExhaustedError, match="Free some space"):
         checkpoint.check_room(str(tmp_path), [too_big])
+
+
+class TestWholeFile:
+    @pytest.mark.parametrize("old", [None, b"old and longer"])
+    def test_takes_its_name_when_it_is_whole(self, tmp_path, old):
+        path = tmp_path / "model.ckpt-3.meta"
+        if old is not None:
+            path.write_bytes(old)
+        with checkpoint.whole_file(str(path)) as file:
+            file.write(b"new")
+            file.flush()
+            assert (path.read_bytes() if path.exists() else None) == old
+        assert path.read_bytes() == b"new"
+        assert list(tmp_path.iterdir()) == [path]
+
+    @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+    def test_leaves_what_was_there_after_an_error(self, tmp_path, error):
+        path = tmp_path / "graph.pbtxt"
+        path.write_bytes(b"old")
+
+        def write_and_fail():
+            with checkpoint.whole_file(str(path)) as file:
+                file.write(b"new")
+                raise error
+
+        with pytest.raises(error):
+            write_and_fail()
+        assert path.read_bytes() == b"old"
+        assert list(tmp_path.iterdir()) == [path]
+
+    @pytest.mark.parametrize("name", ["graph.pbtxt", "model.ckpt-3.meta"])
+    def test_what_a_kill_leaves_is_known_to_be_unfinished(self, tmp_path, name):
+        with checkpoint.whole_file(str(tmp_path / name)) as file:
+            file.write(b"new")
+            (left,) = tmp_path.iterdir()
+            (tmp_path / "model").mkdir()
+            (tmp_path / "model" / left.name).write_bytes(b"ne")
+        checkpoint.repair_state(str(tmp_path / "model"), 5)
+        assert not list((tmp_path / "model").iterdir())

@@ -151,3 +151,64 @@ def test_a_graph_that_is_gone_is_no_damage(tmp_path):
     path = _saved(tmp_path)
     (tmp_path / "model.ckpt-1.meta").unlink()
     assert checkpoint.problem_of(path) is None
+
+
+class TestIdentity:
+    def test_is_equal_as_long_as_nothing_changes(self, tmp_path):
+        path = _saved(tmp_path)
+        first = checkpoint.identity(path)
+        assert first is not None
+        assert checkpoint.identity(path) == first
+        hash(first)
+
+    @pytest.mark.parametrize("part", ["index", "data-00000-of-00001"])
+    @pytest.mark.parametrize("change", ["saved again", "another byte", "copied", "touched"])
+    def test_is_another_after_a_change(self, tmp_path, part, change):
+        path = _saved(tmp_path)
+        first = checkpoint.identity(path)
+        file = tmp_path / f"model.ckpt-1.{part}"
+        before = file.stat()
+        if change == "saved again":
+            _saved(tmp_path)
+        elif change == "another byte":
+            with open(file, "r+b") as opened:
+                opened.write(b"\x7f")
+            os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+        elif change == "copied":
+            (tmp_path / "copy").write_bytes(file.read_bytes())
+            os.utime(tmp_path / "copy", ns=(before.st_atime_ns, before.st_mtime_ns))
+            os.replace(tmp_path / "copy", file)
+        else:
+            os.utime(file)
+        assert checkpoint.identity(path) not in (first, None)
+
+    @pytest.mark.parametrize("change", [lambda file: file.unlink(), lambda file: file.touch()])
+    def test_does_not_mind_the_graph(self, tmp_path, change):
+        path = _saved(tmp_path)
+        first = checkpoint.identity(path)
+        change(tmp_path / "model.ckpt-1.meta")
+        assert checkpoint.identity(path) == first
+
+    def test_of_no_checkpoint_is_none(self, tmp_path):
+        path = _saved(tmp_path)
+        assert checkpoint.identity(str(tmp_path / "model.ckpt")) is None
+        assert checkpoint.identity(f"{path}0") is None
+        assert checkpoint.identity(str(tmp_path / "none" / "model.ckpt-1")) is None
+        (tmp_path / "model.ckpt-1.index").unlink()
+        assert checkpoint.identity(path) is None
+
+    def test_of_the_first_format(self, tmp_path):
+        path = _saved(tmp_path, write_version=FIRST)
+        first = checkpoint.identity(path)
+        assert first is not None
+        os.truncate(path, 30)
+        assert checkpoint.identity(path) != first
+
+
+def test_a_stamp_is_of_a_file_that_is_there(tmp_path):
+    path = tmp_path / "a"
+    assert checkpoint.stamp(str(path)) is None
+    path.write_bytes(b"abc")
+    first = checkpoint.stamp(str(path))
+    found = path.stat()
+    assert first == (3, found.st_ctime_ns, found.st_mtime_ns, found.st_ino)

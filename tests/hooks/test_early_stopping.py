@@ -443,3 +443,51 @@ def test_a_graph_without_a_global_step_is_refused(estimator: Estimator) -> None:
     hook = early_stopping.make_early_stopping_hook(estimator, bool)
     with tf.Graph().as_default(), pytest.raises(RuntimeError, match="must be a global step"):
         v1.train.MonitoredSession(hooks=[hook])
+
+
+class TestLooks:
+    @pytest.mark.parametrize("every", [0, 1, 4, 7, 50])
+    def test_steps_give_the_same_where_it_is_run_only_when_it_looks(
+        self, take_steps: Callable[..., list[int]], tmp_path: Path, every: int
+    ) -> None:
+        asked, looked = [], []
+        for singly in (True, False):
+            calls = []
+            hook = early_stopping.make_early_stopping_hook(
+                Estimator(model_fn, tmp_path / str(singly)),
+                lambda calls=calls: calls.append(self.step()) or len(calls) == 4,
+                run_every_secs=None,
+                run_every_steps=every,
+            )
+            looked = take_steps(self.build, [hook], 20, singly=singly)
+            asked.append(calls)
+        assert asked[0] == asked[1] == looked
+        assert looked == [1 + n * max(every, 1) for n in range(4) if n * every < 20]
+
+    def test_seconds_are_looked_at_when_it_is_asked(
+        self, take_steps: Callable[..., list[int]], tmp_path: Path
+    ) -> None:
+        calls: list[int] = []
+        hook = early_stopping.make_early_stopping_hook(
+            Estimator(model_fn, tmp_path),
+            lambda: calls.append(self.step()),
+            run_every_secs=6,
+            clock=self.step,
+        )
+        # In single steps it is asked after 1, 7, 13 and 19.
+        assert take_steps(self.build, [hook], 20, at_once=1) == [1, 8, 15]
+        assert calls == [1, 8, 15]
+
+    def build(self) -> tuple[Any, Any]:
+        self._steps = 0
+
+        def tick() -> np.float32:
+            self._steps += 1
+            return np.float32(0.0)
+
+        loss = tf.numpy_function(tick, [], tf.float32)
+        with tf.control_dependencies([loss]):
+            return v1.assign_add(v1.train.get_global_step(), 1), loss
+
+    def step(self) -> int:
+        return self._steps

@@ -305,3 +305,23 @@ def test_clusters_are_refused(
             InMemoryEvaluatorHook(estimator, eval_fn)
     else:
         InMemoryEvaluatorHook(estimator, eval_fn)
+
+
+@pytest.mark.parametrize("every", [3, 5, 100])
+def test_it_does_the_same_where_it_is_run_only_when_it_looks(
+    take_steps: Callable[..., list[int]], tmp_path: Path, every: int
+) -> None:
+    def build() -> tuple[Any, Any]:
+        spec = counting(tf.constant([1.0]), "train")
+        # In a session of one's own nobody makes the Saver that gives variables their names.
+        v1.add_to_collection(v1.GraphKeys.SAVERS, v1.train.Saver(defer_build=False))
+        return spec.train_op, spec.loss
+
+    found, looked = [], []
+    for singly in (True, False):
+        estimator = Estimator(counting, tmp_path / str(singly))
+        hook = InMemoryEvaluatorHook(estimator, eval_fn, every_n_iter=every)
+        looked = take_steps(build, [hook], 10, singly=singly)
+        found.append(read_evaluations(estimator.eval_dir()))
+    assert found[0] == found[1]
+    assert looked == sorted({1, *range(every, 11, every)})

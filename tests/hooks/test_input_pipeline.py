@@ -153,3 +153,30 @@ def test_plain_tensors_have_no_position(make_estimator: Callable[..., Estimator]
     estimator = make_estimator()
     with pytest.raises(ValueError, match=r"a tf\.data\.Dataset to save the position"):
         estimator.train(lambda: tf.constant(1), hooks=[CheckpointInputPipelineHook(estimator)])
+
+
+@pytest.mark.parametrize("every", [1, 4, 7, 100])
+def test_it_saves_the_same_where_it_is_run_only_when_it_looks(
+    make_estimator: Callable[..., Estimator],
+    take_steps: Callable[..., list[int]],
+    tmp_path: Path,
+    every: int,
+) -> None:
+    def build() -> tuple[Any, Any]:
+        spec = model_fn(iterator().get_next(), "train")
+        return spec.train_op, spec.loss
+
+    def iterator() -> tf.compat.v1.data.Iterator:
+        made = v1.data.make_initializable_iterator(input_fn())
+        v1.add_to_collection(v1.GraphKeys.TABLE_INITIALIZERS, made.initializer)
+        return made
+
+    found, looked = [], []
+    for singly in (True, False):
+        config = make_estimator(save_checkpoints_steps=every).config
+        estimator = Estimator(model_fn, tmp_path / str(singly), config.replace(model_dir=None))
+        looked = take_steps(build, [CheckpointInputPipelineHook(estimator)], 20, singly=singly)
+        found.append(saved(estimator))
+    assert found[0] == found[1]
+    assert found[0][-1] == 20
+    assert looked == sorted({1, *range(every, 21, every)})

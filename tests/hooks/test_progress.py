@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -334,3 +335,39 @@ def test_default_stream_is_stderr_of_the_moment(
     captured = capsys.readouterr()
     assert captured.err.startswith("step 3/3 100%  ")
     assert not captured.out
+
+
+class TestLooks:
+    """Steps of a second each; the hook is asked before each step."""
+
+    now = 0.0
+
+    def build(self) -> tuple[Any, Any]:
+        def tick() -> np.float32:
+            self.now += 1.0
+            return np.float32(self.now)
+
+        loss = tf.numpy_function(tick, [], tf.float32)
+        loss.set_shape([])
+        v1.losses.add_loss(loss)
+        with tf.control_dependencies([loss]):
+            return v1.assign_add(v1.train.get_global_step(), 1), loss
+
+    def test_lines_come_as_often(self, take_steps: Callable[..., list[int]]) -> None:
+        stream = io.StringIO()
+        hook = ProgressHook(40, stream=stream, clock=lambda: self.now)
+        looked = take_steps(self.build, [hook, v1.train.StopAtStepHook(30)], 40, at_once=1)
+        assert looked == [1, 12, 23, 30]
+        assert stream.getvalue().splitlines() == [
+            "step 12/40  30%  1.00 steps/s  loss 12.0  ETA 00:28",
+            "step 23/40  57%  1.00 steps/s  loss 23.0  ETA 00:17",
+            "step 30/40  75%  1.00 steps/s  loss 30.0  took 00:30",
+        ]
+
+    def test_a_loss_of_an_earlier_step_is_said_to_be_one(
+        self, take_steps: Callable[..., list[int]]
+    ) -> None:
+        stream = io.StringIO()
+        take_steps(self.build, [ProgressHook(stream=stream, clock=lambda: self.now)], 9, at_once=1)
+        # It ends as an input does, after steps without the hook.
+        assert stream.getvalue() == "step 9  1.00 steps/s  loss 1.00 at step 1  took 00:09\n"

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -206,3 +207,48 @@ class TestStopAfterSecs:
     def test_bad_arguments(self, arguments: dict[str, Any], error: type, message: str) -> None:
         with pytest.raises(error, match=message):
             StopAfterSecsHook(**arguments)
+
+
+class Seconds:
+    """A clock that a step moves on by a second, whoever runs it."""
+
+    now = 100.0
+
+    def build(self) -> tuple[Any, Any]:
+        loss = tf.numpy_function(self._tick, [], tf.float32)
+        with tf.control_dependencies([loss]):
+            return v1.assign_add(v1.train.get_global_step(), 1), loss
+
+    def _tick(self) -> np.float32:
+        self.now += 1.0
+        return np.float32(0.0)
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("secs", "at_once", "stops"), [(0, 1, 1), (1, 1, 1), (7, 1, 8), (7, 5, 12), (999, 4, 30)]
+)
+def test_time_is_looked_at_when_it_is_asked(
+    take_steps: Callable[..., list[int]], secs: float, at_once: int, stops: int
+) -> None:
+    clock = Seconds()
+    hook = StopAfterSecsHook(secs, clock=clock)
+    looked = take_steps(clock.build, [hook], 30, at_once=at_once)
+    assert clock.now == 100.0 + stops
+    assert looked == sorted({1, stops} - {30})
+
+
+def test_a_worker_looks_from_the_last_step_on(
+    worker: Estimator, take_steps: Callable[..., list[int]]
+) -> None:
+    waits = []
+
+    def sleep(secs: float) -> None:
+        waits.append(secs)
+        if len(waits) == 3:
+            save(worker.model_dir, 12)
+
+    hook = make_stop_at_checkpoint_step_hook(worker, 9, 7, sleep=sleep)
+    assert take_steps(Seconds().build, [hook], 30) == [1, 9, 10, 11, 12]

@@ -8,10 +8,10 @@ from tf_estimator.checkpoint.find import (
     latest_whole,
     step_of_latest,
 )
-from tf_estimator.checkpoint.folder import check_room, prepare_folder, write_state
+from tf_estimator.checkpoint.folder import check_room, prepare_folder, whole_file, write_state
 from tf_estimator.checkpoint.names import chosen, resolve
 from tf_estimator.checkpoint.repair import remove_leftovers, repair_state
-from tf_estimator.checkpoint.verify import files_of, problem_of
+from tf_estimator.checkpoint.verify import files_of, identity, problem_of, stamp
 from tf_estimator.checkpoint.warm_start import (
     VocabInfo,
     WarmStartSettings,
@@ -31,6 +31,7 @@ __all__ = [
     "chosen",
     "exists",
     "files_of",
+    "identity",
     "latest_whole",
     "prepare_folder",
     "problem_of",
@@ -38,9 +39,11 @@ __all__ = [
     "repair_state",
     "resolve",
     "saved_names",
+    "stamp",
     "step_of_latest",
     "warm_start",
     "warm_start_checkpoint",
     "warm_start_settings",
+    "whole_file",
     "write_state",
 ]

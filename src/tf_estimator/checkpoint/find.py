@@ -3,18 +3,22 @@
 import functools
 import os
 import re
+import time
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from tf_estimator import _checks
 from tf_estimator._tf import logger
-from tf_estimator.checkpoint.verify import files_of, problem_of
+from tf_estimator.checkpoint.verify import Stamp, files_of, identity, problem_of, stamp
 
 _GLOBAL_STEP = "global_step"
 _STATE_FILE = "checkpoint"
 _PREFIX = "model.ckpt"
+
+# Longer than the step of any file system's times on this machine, in nanoseconds.
+_SETTLED_NS = 50_000_000
 
 # A state that changes while it is looked at is another task's, at work.
 _LOOKS = 10
@@ -55,22 +59,37 @@ class Found(NamedTuple):
 
 def state_of(model_dir: str) -> State | None:
     """What the state file says, or None if there is none, or it is empty or garbled."""
+    now = stamp(state_file(model_dir))
+    if now is None:
+        return None
+    # One that just changed could change once more within what its times tell apart.
+    is_settled = "://" not in model_dir and time.time_ns() - now.changed > _SETTLED_NS
+    said = _said(model_dir, now) if is_settled else _said.__wrapped__(model_dir, now)
+    if said is None:
+        return None
+    here = functools.partial(_here, model_dir)
+    return State(here(said.newest), tuple(map(here, said.listed)))
+
+
+@functools.lru_cache(maxsize=256)
+def _said(model_dir: str, now: Stamp) -> State | None:
+    """The state file, with the paths as TensorFlow spells them."""
+    del now  # It tells apart what was read from what has changed since.
     try:
         state = tf.train.get_checkpoint_state(model_dir)
     except ValueError:  # It is empty, or no text.
         return None
     if state is None:
         return None
-    here = functools.partial(_here, model_dir)
-    return State(
-        here(state.model_checkpoint_path), tuple(map(here, state.all_model_checkpoint_paths))
-    )
+    return State(state.model_checkpoint_path, tuple(state.all_model_checkpoint_paths))
 
 
 def _here(model_dir: str, path: str) -> str:
     """The path as it is spelled when the folder is listed, if it is in that folder."""
     folder, name = os.path.split(path)
-    same = "://" not in path and os.path.realpath(folder) == os.path.realpath(model_dir)
+    if folder == model_dir or "://" in path:
+        return path
+    same = os.path.realpath(folder) == os.path.realpath(model_dir)
     return os.path.join(model_dir, name) if same else path
 
 
@@ -203,7 +222,13 @@ def step_of_latest(model_dir: str) -> int:
     latest = latest_whole(model_dir)
     if latest is None:
         return 0
-    reader = tf.train.load_checkpoint(latest)
+    return _step_of(latest, identity(latest))
+
+
+@functools.lru_cache(maxsize=256)
+def _step_of(path: str, files: Any) -> int:
+    del files  # They tell apart what was read from what has changed since.
+    reader = tf.train.load_checkpoint(path)
     return int(reader.get_tensor(_GLOBAL_STEP)) if reader.has_tensor(_GLOBAL_STEP) else 0
 
 

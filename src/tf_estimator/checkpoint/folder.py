@@ -1,8 +1,11 @@
 """A model_dir as a place to write: made, checked for room, before anything is built or run."""
 
+import contextlib
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -41,6 +44,37 @@ def write_state(folder: str, paths: Sequence[str], name: str = "checkpoint") -> 
     ]
     with without_deprecation_notes():
         v1.train.update_checkpoint_state(folder, names[-1], names, latest_filename=name)
+
+
+@contextlib.contextmanager
+def whole_file(path: str) -> Iterator[Any]:
+    """A file to write bytes to, which takes its name when it is whole.
+
+    Args:
+        path: of the file; another one there is replaced.
+
+    Example:
+        >>> import tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "model.ckpt-3.meta")
+        >>> with whole_file(path) as file:
+        ...     file.write(b"graph")
+        ...     os.path.exists(path)
+        False
+        >>> os.path.getsize(path)
+        5
+    """
+    # Object stores show a file only when it is closed, and would copy it to rename it. The name is
+    # one that repair_state knows to be left by a process that was killed.
+    temporary = path if "://" in path else f"{path}.tmp{uuid.uuid4().hex}"
+    try:
+        with tf.io.gfile.GFile(temporary, "wb") as file:
+            yield file
+        if temporary != path:
+            tf.io.gfile.rename(temporary, path, overwrite=True)
+    except BaseException:
+        with contextlib.suppress(tf.errors.OpError):
+            tf.io.gfile.remove(temporary)
+        raise
 
 
 def _free_bytes(folder: str) -> int:

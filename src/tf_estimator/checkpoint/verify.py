@@ -3,7 +3,8 @@
 import functools
 import os
 import re
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -43,28 +44,76 @@ def problem_of(path: str) -> str | None:
     Returns:
         Words that go on after "The checkpoint ... cannot be restored: ", or None.
     """
-    files = [file for file in files_of(path) if not file.endswith(".meta")]
+    files = _values(path)
     if not files:
         return "it does not exist"
     if all(".data-" in file for file in files):
         return "its .index file is missing"
-    return _problem(path, tuple((file, _stamp(file)) for file in files))
+    return _problem(path, _stamps(files))
 
 
-def _stamp(file: str) -> Any:
-    """What changes when a file does: size, times, and on this machine its place on the disk."""
+def identity(path: str) -> Any:
+    """Something to compare: it is another when the values of a checkpoint may be others.
+
+    Only the folder is read, and of each file its `Stamp`. A graph that is saved beside the values
+    does not count.
+
+    Args:
+        path: of a checkpoint.
+
+    Returns:
+        A hashable value, equal for the same files; None if there is no complete checkpoint.
+
+    Example:
+        >>> identity("/no/such/folder/model.ckpt-3") is None
+        True
+    """
+    files = _values(path)
+    if all(".data-" in file for file in files):
+        return None
+    stamps = _stamps(files)
+    return None if any(one is None for _, one in stamps) else stamps
+
+
+class Stamp(NamedTuple):
+    """What changes when a file does: size, times, and on this machine its place on the disk.
+
+    Attributes:
+        size: in bytes.
+        changed: when its content or anything else of it changed, in nanoseconds since 1970.
+        written: when its content was written, likewise.
+        place: the number of its inode; 0 on another file system.
+    """
+
+    size: int
+    changed: int
+    written: int
+    place: int
+
+
+def stamp(file: str) -> Stamp | None:
+    """The Stamp of a file now; None if there is no such file."""
     try:
         if "://" not in file:
             found = os.stat(file)
-            return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+            return Stamp(found.st_size, found.st_ctime_ns, found.st_mtime_ns, found.st_ino)
         statistics = tf.io.gfile.stat(file)
-        return statistics.length, statistics.mtime_nsec
-    except (OSError, tf.errors.OpError):  # Somebody just removed it: reading will tell.
+        return Stamp(statistics.length, statistics.mtime_nsec, statistics.mtime_nsec, 0)
+    except (OSError, tf.errors.OpError):
         return None
 
 
+def _values(path: str) -> list[str]:
+    """The files of a checkpoint without its graph."""
+    return [file for file in files_of(path) if not file.endswith(".meta")]
+
+
+def _stamps(files: Iterable[str]) -> tuple[tuple[str, Stamp | None], ...]:
+    return tuple((file, stamp(file)) for file in files)
+
+
 @functools.lru_cache(maxsize=256)
-def _problem(path: str, files: tuple[tuple[str, Any], ...]) -> str | None:
+def _problem(path: str, files: Any) -> str | None:
     del files  # It tells apart what was read from what has changed since.
     try:
         reader = tf.train.load_checkpoint(path)

@@ -91,9 +91,13 @@ def evaluator(built: BuiltGraph, config: RunConfig) -> Callable[..., dict[str, A
     Raises:
         ValueError: a metric has a name that is taken.
     """
+    live = built.live
     with built.graph.as_default():
-        ops = add_evaluation_ops(built)
-        ready = _with_metrics_initialized(built)
+        if live is None:
+            ops, scaffold = _prepared(built)
+        else:
+            ops, scaffold = live.once(lambda: _prepared(built))
+        ready = dataclasses.replace(built, spec=built.spec._replace(scaffold=scaffold))
 
     def run(
         hooks: Sequence[tf.compat.v1.train.SessionRunHook],
@@ -107,9 +111,14 @@ def evaluator(built: BuiltGraph, config: RunConfig) -> Callable[..., dict[str, A
             creator = restoring_session_creator(
                 ready, checkpoint_path, config, config.evaluation_master
             )
+            if live is not None:
+                targets = [ops.update_op, ops.values]
+                live.expects(
+                    built.graph, targets, built.inputs, hooks, built.spec.evaluation_hooks
+                )
             with monitored_session(creator, all_hooks) as session:
                 while not session.should_stop():
-                    session.run(ops.update_op)
+                    session.run(ops.update_op, built.feed() if built.feed is not None else None)
         if not counter.done:
             raise _checks.wrong_value(
                 "input_fn", "must yield at least one batch to evaluate", "no batch at all"
@@ -119,14 +128,15 @@ def evaluator(built: BuiltGraph, config: RunConfig) -> Callable[..., dict[str, A
     return run
 
 
-def _with_metrics_initialized(built: BuiltGraph) -> BuiltGraph:
-    """Lets a local_init_op of the user's run beside the default one.
+def _prepared(built: BuiltGraph) -> tuple[EvaluationOps, tf.compat.v1.train.Scaffold]:
+    """What evaluation adds to a graph, and a scaffold that initializes it.
 
-    The user's was made before the metrics' variables, so it does not initialize them.
+    A local_init_op of the user's was made before the metrics' variables, so it does not initialize
+    them; the default one runs beside it.
     """
+    ops = add_evaluation_ops(built)
     scaffold = built.spec.scaffold
     if scaffold.local_init_op is None:
-        return built
+        return ops, scaffold
     both = tf.group(scaffold.local_init_op, v1.train.Scaffold.default_local_init_op())
-    completed = v1.train.Scaffold(local_init_op=both, copy_from_scaffold=scaffold)
-    return dataclasses.replace(built, spec=built.spec._replace(scaffold=completed))
+    return ops, v1.train.Scaffold(local_init_op=both, copy_from_scaffold=scaffold)

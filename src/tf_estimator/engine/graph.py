@@ -2,13 +2,16 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
 from tf_estimator._tf import v1
 from tf_estimator.checkpoint import RestoreReport
 from tf_estimator.config import RunConfig
+from tf_estimator.engine.by_value import CalledInput
 from tf_estimator.engine.inputs import GraphInput
+from tf_estimator.engine.live import LiveSession
 from tf_estimator.engine.model import Model
 from tf_estimator.spec import EstimatorSpec, ModeKeys
 
@@ -28,6 +31,10 @@ class BuiltGraph:
         initializes: whether model_fn brought an init_op or init_fn.
         on_restore: told of every restore: a RestoreReport, or None if a Saver of model_fn's did it
             or the names are not known.
+        inputs: the tensors of the features and labels.
+        live: of a graph that is kept, its session; None if each session is closed after its call.
+        feed: of a graph whose input was made elsewhere, gives the values of the next batch by
+            tensor, or raises OutOfRangeError; None if the graph reads its own input.
     """
 
     graph: tf.Graph
@@ -38,6 +45,9 @@ class BuiltGraph:
     has_own_saver: bool
     initializes: bool
     on_restore: Callable[[RestoreReport | None], None]
+    inputs: tuple[tf.Tensor, ...] = ()
+    live: LiveSession | None = None
+    feed: Callable[[], dict[tf.Tensor, Any]] | None = None
 
     @property
     def variables(self) -> list[tf.Variable]:
@@ -45,10 +55,79 @@ class BuiltGraph:
         return self.graph.get_collection(v1.GraphKeys.GLOBAL_VARIABLES)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Begun:
+    """A graph that has its step and its input, and no model yet.
+
+    Attributes:
+        graph: the tf.Graph.
+        mode: the ModeKeys it is for.
+        input: what input_fn made in it.
+        global_step: the step variable.
+    """
+
+    graph: tf.Graph
+    mode: str
+    input: GraphInput | CalledInput
+    global_step: tf.Variable
+
+
+def begin(mode: str, read_input: Callable[[], GraphInput | CalledInput], config: RunConfig) -> Begun:
+    """Makes a graph, seeds it, makes the global step, and reads the input.
+
+    The seed and the step come first: programs count on both inside input_fn and model_fn.
+
+    Args:
+        mode: one of ModeKeys.
+        read_input: makes the input in the default graph.
+        config: the seed and the device function come from it.
+
+    Returns:
+        The graph so far.
+    """
+    graph = tf.Graph()
+    with graph.as_default(), v1.device(_device_function(mode, config)):
+        v1.set_random_seed(config.tf_random_seed)
+        step = v1.train.get_or_create_global_step()
+        return Begun(graph, mode, read_input(), step)
+
+
+def finish(
+    model: Model,
+    begun: Begun,
+    config: RunConfig,
+    on_restore: Callable[[RestoreReport | None], None] = lambda report: None,
+) -> BuiltGraph:
+    """Calls model_fn in a graph that has its input.
+
+    Args:
+        model: the checked model_fn.
+        begun: the graph.
+        config: the device function comes from it, and model_fn sees it.
+        on_restore: told of every restore of the graph's variables.
+
+    Returns:
+        The BuiltGraph; nothing has run yet.
+    """
+    graph, mode = begun.graph, begun.mode
+    with graph.as_default(), v1.device(_device_function(mode, config)):
+        spec = model.call(begun.input.features, begun.input.labels, mode, config)
+    savers = graph.get_collection(v1.GraphKeys.SAVERS)
+    has_own_saver = bool(savers) or spec.scaffold.saver is not None
+    # Asked now, for a session completes the scaffold.
+    initializes = spec.scaffold.init_op is not None or spec.scaffold.init_fn is not None
+    step, hooks = begun.global_step, begun.input.hooks
+    parts = tf.nest.flatten((begun.input.features, begun.input.labels), expand_composites=True)
+    inputs = tuple(part for part in parts if isinstance(part, tf.Tensor))
+    return BuiltGraph(
+        graph, mode, spec, hooks, step, has_own_saver, initializes, on_restore, inputs
+    )
+
+
 def build(
     model: Model,
     mode: str,
-    read_input: Callable[[], GraphInput],
+    read_input: Callable[[], GraphInput | CalledInput],
     config: RunConfig,
     on_restore: Callable[[RestoreReport | None], None] = lambda report: None,
 ) -> BuiltGraph:
@@ -57,8 +136,6 @@ def build(
     make a graph, seed it, make the global step
     features, labels <- read_input()
     spec <- model_fn(features, labels, mode)
-
-    The seed and the step come first: programs count on both inside input_fn and model_fn.
 
     Args:
         model: the checked model_fn.
@@ -70,17 +147,20 @@ def build(
     Returns:
         The BuiltGraph; nothing has run yet.
     """
-    graph = tf.Graph()
-    with graph.as_default(), v1.device(_device_function(mode, config)):
-        v1.set_random_seed(config.tf_random_seed)
-        step = v1.train.get_or_create_global_step()
-        features, labels, input_hooks = read_input()
-        spec = model.call(features, labels, mode, config)
-    savers = graph.get_collection(v1.GraphKeys.SAVERS)
-    has_own_saver = bool(savers) or spec.scaffold.saver is not None
-    # Asked now, for a session completes the scaffold.
-    initializes = spec.scaffold.init_op is not None or spec.scaffold.init_fn is not None
-    return BuiltGraph(graph, mode, spec, input_hooks, step, has_own_saver, initializes, on_restore)
+    return finish(model, begin(mode, read_input, config), config, on_restore)
+
+
+def global_step_read() -> tf.Tensor:
+    """The tensor of the default graph that hooks of TensorFlow read the global step from.
+
+    It is made if it is not there.
+
+    All of them fetch the same one, and so it costs one fetch a step. None has it in public, but any
+    of them asks for it in public.
+    """
+    hook = v1.train.StopAtStepHook(num_steps=1)
+    hook.begin()
+    return hook.before_run(None).fetches
 
 
 def _device_function(mode: str, config: RunConfig) -> Callable[..., str] | None:

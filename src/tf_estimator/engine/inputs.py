@@ -63,17 +63,30 @@ def read(input_fn: Callable[..., Any], mode: str, params: Any, config: Any) -> G
         ValueError: input_fn returned None, a tuple of another length than 2, or tensors and
             datasets that were made outside of it.
     """
+    graph_input, _ = connect(call(input_fn, mode, params, config))
+    return graph_input
+
+
+def call(input_fn: Callable[..., Any], mode: str, params: Any, config: Any) -> Any:
+    """The first half of `read`: calls `input_fn`.
+
+    Returns:
+        A tf.data.Dataset, or nested tensors.
+
+    Raises:
+        ValueError: input_fn returned None, or tensors and datasets that were made outside of it.
+    """
     names = argument_names(input_fn)
     given = {"mode": mode, "params": params, "config": config}
-    hooks: tuple[v1.train.SessionRunHook, ...] = ()
     # Pipelines belong on the host; a device function of the config would place them elsewhere.
     with tf.device("/cpu:0"):
         result = input_fn(**{name: value for name, value in given.items() if name in names})
-        if isinstance(result, tf.data.Dataset):
-            iterator = _iterator_of(result)
-            hooks, result = (_IteratorInitializerHook(iterator),), iterator.get_next()
-        elif isinstance(result, v1.data.Iterator):
+        if isinstance(result, v1.data.Iterator):
             result = result.get_next()
+        if isinstance(result, tf.data.Dataset):
+            variant = tf.data.experimental.to_variant(result)
+            _check_tensor("the Dataset that input_fn returns", variant)
+            return result
     if result is None:
         raise _checks.wrong_value(
             "input_fn",
@@ -83,7 +96,24 @@ def read(input_fn: Callable[..., Any], mode: str, params: Any, config: Any) -> G
         )
     features, labels = _split(result)
     _check_made_here({"features": features, "labels": labels})
-    return GraphInput(features, labels, hooks)
+    return result
+
+
+def connect(result: Any) -> tuple[GraphInput, tf.compat.v1.data.Iterator | None]:
+    """The second half of `read`: makes batches of what `call` returned.
+
+    Returns:
+        A GraphInput, and the iterator that was made for it if it is of a Dataset.
+
+    Raises:
+        ValueError: the elements of the Dataset are tuples of another length than 2.
+    """
+    if not isinstance(result, tf.data.Dataset):
+        return GraphInput(*_split(result), ()), None
+    with tf.device("/cpu:0"):
+        iterator = v1.data.make_initializable_iterator(result)
+        features, labels = _split(iterator.get_next())
+    return GraphInput(features, labels, (_IteratorInitializerHook(iterator),)), iterator
 
 
 def _split(result: Any) -> tuple[Any, Any]:
@@ -97,11 +127,6 @@ def _split(result: Any) -> tuple[Any, Any]:
             "Put further tensors into the features, as a dict.",
         )
     return result[0], result[1]
-
-
-def _iterator_of(dataset: tf.data.Dataset) -> tf.compat.v1.data.Iterator:
-    _check_tensor("the Dataset that input_fn returns", tf.data.experimental.to_variant(dataset))
-    return v1.data.make_initializable_iterator(dataset)
 
 
 def _check_made_here(values: dict[str, Any]) -> None:

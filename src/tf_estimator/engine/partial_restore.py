@@ -12,6 +12,7 @@ from tf_estimator._tf import logger, v1
 from tf_estimator.checkpoint import RestoreReport
 from tf_estimator.config import RunConfig, default_session_config
 from tf_estimator.engine.graph import BuiltGraph
+from tf_estimator.engine.live import LiveSession
 
 # How much of a checkpoint is in memory at a time, about, while it is restored in part.
 _BYTES_AT_A_TIME: Final = 1 << 28
@@ -60,22 +61,60 @@ class RestoringSessionCreator(v1.train.SessionCreator):
         path = self._checkpoint_path
         if self._folder is not None:
             path = tf.train.latest_checkpoint(self._folder)
-        report = None
-        if path is not None and not self._built.has_own_saver:
-            report = checkpoint.check_restorable(
-                self._built.variables,
-                path,
-                ignore_missing=self._config.ignore_missing,
-                may_lack=self._may_lack,
-            )
+        live = self._built.live
+        if live is not None and (session := live.session(self._built.graph)) is not None:
+            if path is not None and self._goes_on(live, session, path):
+                return session
+        report = self._compared(path)
+        if live is not None:
+            # Before it is read, so that what is written meanwhile is noticed the next time.
+            live.restored(path, report)
         if report is not None and report.new:
             session = self._restored_in_part(report)
         else:
             session = self._restored_as_ever()
+        if live is not None:
+            live.opened(session)
+        self._tell(path, report)
+        return session
+
+    def _goes_on(self, live: LiveSession, session: tf.compat.v1.Session, path: str) -> bool:
+        """Makes an open session as good as a new one, if that can be done."""
+        scaffold = self._built.spec.scaffold
+        self._built.graph.finalize()
+        report = live.report
+        if not live.has(path):
+            report = self._compared(path)
+            live.restored(path, report)
+            if report is not None and report.new:
+                return False
+            scaffold.saver.restore(session, path)
+        session.run(scaffold.local_init_op, scaffold.local_init_feed_dict)
+        if self._folder is not None:
+            self._recover_list(scaffold.saver)
+        self._tell(path, report)
+        return True
+
+    def _compared(self, path: str | None) -> RestoreReport | None:
+        if path is None or self._built.has_own_saver:
+            return None
+        return checkpoint.check_restorable(
+            self._built.variables,
+            path,
+            ignore_missing=self._config.ignore_missing,
+            may_lack=self._may_lack,
+        )
+
+    def _tell(self, path: str | None, report: RestoreReport | None) -> None:
         if path is not None:
             tell_restored(self._built, report, self._may_lack)
         self._report = report
-        return session
+
+    def _recover_list(self, saver: tf.compat.v1.train.Saver) -> None:
+        """Lets the saver go on to delete the oldest."""
+        state = tf.train.get_checkpoint_state(self._folder)
+        if state is not None:
+            saver.recover_last_checkpoints(state.all_model_checkpoint_paths)
 
     def _restored_as_ever(self) -> tf.compat.v1.Session:
         return v1.train.ChiefSessionCreator(
@@ -101,9 +140,7 @@ class RestoringSessionCreator(v1.train.SessionCreator):
 
         session = manager.prepare_session(self._master, config=self._session_config, init_fn=init)
         if self._folder is not None:
-            state = tf.train.get_checkpoint_state(self._folder)
-            # So that the saver goes on to delete the oldest.
-            scaffold.saver.recover_last_checkpoints(state.all_model_checkpoint_paths)
+            self._recover_list(scaffold.saver)
         return session
 
 

@@ -74,11 +74,18 @@ def predict(
     all_hooks = [*built.input_hooks, *hooks, *built.spec.prediction_hooks]
     with built.graph.as_default():
         creator = restoring_session_creator(built, checkpoint_path, config, config.master)
+        if built.live is not None:
+            # All of them: the next call may want others.
+            targets = [built.spec.predictions]
+            built.live.expects(
+                built.graph, targets, built.inputs, hooks, built.spec.prediction_hooks
+            )
         session = monitored_session(creator, all_hooks)
     try:
         while not session.should_stop():
             with built.graph.as_default():
-                batch = session.run(predictions)
+                feed = built.feed() if built.feed is not None else None
+                batch = session.run(predictions, feed)
             yield from _examples(batch) if yield_single_examples else (batch,)
     except BaseException as error:
         with built.graph.as_default():

@@ -3,40 +3,27 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from tf_estimator import checkpoint
 from tf_estimator._checks import wrong_value
-from tf_estimator._tf import add_saving_listeners, logger, v1, without_deprecation_notes
+from tf_estimator._tf import add_saving_listeners, logger, v1
 from tf_estimator.config import RunConfig, default_session_config
 from tf_estimator.engine import input_state
 from tf_estimator.engine.graph import BuiltGraph
 from tf_estimator.engine.partial_restore import RestoringSessionCreator
-from tf_estimator.engine.sessions import TheInputGoesOn, monitored_session
-
-
-class _LossReader(v1.train.SessionRunHook):
-    """Reads the loss once a step for all hooks of ours that want it: each fetch costs.
-
-    It is the first hook, so that they find the loss of the step they look at.
-    """
-
-    def __init__(self, loss: tf.Tensor):
-        self._args = v1.train.SessionRunArgs(loss)
-        self.loss: Any = None
-
-    def before_run(self, run_context: Any) -> tf.compat.v1.train.SessionRunArgs:
-        return self._args
-
-    def after_run(self, run_context: Any, run_values: Any) -> None:
-        self.loss = run_values.results
+from tf_estimator.engine.saving import SaverHook
+from tf_estimator.engine.sessions import monitored_session
+from tf_estimator.engine.take_steps import StepReader, Taken, take_steps
+from tf_estimator.engine.steps import Steps
+from tf_estimator.engine.unwatched import unwatched_steps
+from tf_estimator.spec import EstimatorSpec
 
 
 class _StopOnNan(v1.train.NanTensorHook):
     """Ends training on a NaN loss, as NanTensorHook does, without a fetch of its own."""
 
-    def __init__(self, loss: tf.Tensor, reader: _LossReader):
+    def __init__(self, loss: tf.Tensor, reader: StepReader):
         super().__init__(loss)
         self._reader = reader
 
@@ -46,70 +33,8 @@ class _StopOnNan(v1.train.NanTensorHook):
     def after_run(self, run_context: Any, run_values: Any) -> None:
         super().after_run(run_context, run_values._replace(results=self._reader.loss))
 
-
-class _SaveUnlessNan(v1.train.SessionRunHook):
-    """A saver hook that passes over a step whose loss is NaN, and never ends the input.
-
-    It runs before the hook that ends training on a NaN loss, and would make the ruined weights the
-    newest checkpoint, from which no later run could go on. A save that fails, or an evaluation in a
-    listener, can raise what also means the end of the input, and would end training as if done.
-    """
-
-    def __init__(self, saver: tf.compat.v1.train.CheckpointSaverHook, reader: _LossReader):
-        self._saver = saver
-        self._reader = reader
-        self._saving = TheInputGoesOn("a checkpoint was saved")
-
-    def begin(self) -> None:
-        self._saver.begin()
-
-    def after_create_session(
-        self, session: tf.compat.v1.Session, coord: tf.train.Coordinator
-    ) -> None:
-        with without_deprecation_notes(), self._saving:
-            self._saver.after_create_session(session, coord)
-
-    def before_run(self, run_context: Any) -> tf.compat.v1.train.SessionRunArgs:
-        return self._saver.before_run(run_context)
-
-    def after_run(self, run_context: Any, run_values: Any) -> None:
-        if not np.isnan(self._reader.loss):
-            with self._saving:
-                self._saver.after_run(run_context, run_values)
-
-    def end(self, session: tf.compat.v1.Session) -> None:
-        with self._saving:
-            self._saver.end(session)
-
-
-class _SaverOfChanges:
-    """The scaffold's Saver as a hook sees it; the first save is left out if it changes nothing.
-
-    The hook saves as soon as there is a session. Where that was just restored, the save would put
-    the same values over the newest checkpoint, and a kill in the middle could leave that damaged.
-    """
-
-    def __init__(
-        self, scaffold: tf.compat.v1.train.Scaffold, creator: tf.compat.v1.train.SessionCreator
-    ) -> None:
-        self._scaffold, self._creator = scaffold, creator
-        self._is_first = True
-
-    @property
-    def saver_def(self) -> Any:
-        return self._scaffold.saver.saver_def
-
-    def save(
-        self, session: tf.compat.v1.Session, save_path: str, *, global_step: int, **options: Any
-    ) -> None:
-        first, self._is_first = self._is_first, False
-        if first and isinstance(self._creator, RestoringSessionCreator):
-            path = f"{save_path}-{global_step}"
-            if self._creator.has_all_of(path):
-                logger.info("%s is what training goes on from, and is not saved again.", path)
-                return
-        with without_deprecation_notes():
-            self._scaffold.saver.save(session, save_path, global_step=global_step, **options)
+    def next_look(self, global_step: int) -> int | None:
+        """Where no hook looks, the steps end with the first NaN."""
 
 
 def train(
@@ -121,10 +46,11 @@ def train(
     """Runs training steps until a hook stops them or the input ends.
 
     check that the checkpoint in model_dir fits, and that there is room for another
-    add the loss summary and the saver to the graph
+    add the loss summary, the saver and the loop of steps to the graph
     open a session: restored from model_dir, else initialized
     until a hook asks to stop or the input ends:
-        run train_op; every hook looks
+        run train_op in a loop of the graph up to where a hook next looks
+        run train_op once; every hook looks
     (the saver hook saves at the start what was not restored, by its timer, and at the end)
 
     Args:
@@ -137,25 +63,43 @@ def train(
         ValueError: the input ended before the first step, or there are saving_listeners and nothing
             saves.
     """
+    spec, live = built.spec, built.live
+    taken = Taken()
+    reader = StepReader(spec.loss, built.global_step)
     with built.graph.as_default():
         creator = _session_creator(built, config)
-        all_hooks = _training_hooks(built, config, hooks, saving_listeners, creator)
+        all_hooks = _training_hooks(built, config, hooks, saving_listeners, creator, reader)
         _check_model_dir(built, config)
-        _add_training_ops(built, config)
-        steps, loss, ended = 0, None, False
+        unwatched = _prepared(built, config) if live is None else live.once(
+            lambda: _prepared(built, config)
+        )
+        if live is not None:
+            targets = [spec.train_op, spec.loss, v1.get_collection(v1.GraphKeys.SUMMARIES)]
+            running = [hook for hook in hooks if type(hook) is not v1.train.StopAtStepHook]
+            live.expects(built.graph, targets, built.inputs, running, _hooks_of_model(spec))
         with monitored_session(creator, all_hooks) as session:
-            while not session.should_stop():
-                try:
-                    _, loss = session.run([built.spec.train_op, built.spec.loss])
-                except (tf.errors.OutOfRangeError, StopIteration):
-                    ended = True
-                    raise
-                steps += 1
-    if ended and not steps:
+            at_most = None if config.steps_per_loop == "auto" else config.steps_per_loop
+            take_steps(session, built, reader, all_hooks, unwatched, at_most, taken)
+    if live is not None and not running:
+        # The last thing that was done to the session is to save it.
+        live.saved(config.model_dir)
+    if taken.ended and not taken.steps:
         raise wrong_value(
             "input_fn", "must yield at least one batch to train on", "no batch at all"
         )
-    logger.info("Training stopped after %d steps; the last loss was %s.", steps, loss)
+    logger.info("Training stopped after %d steps; the last loss was %s.", taken.steps, taken.loss)
+
+
+def _prepared(built: BuiltGraph, config: RunConfig) -> Steps | None:
+    """Adds to the graph what training needs besides the step; gives what takes unwatched steps."""
+    _add_training_ops(built, config)
+    return unwatched_steps(built, config)
+
+
+def _hooks_of_model(
+    spec: EstimatorSpec,
+) -> list[tf.compat.v1.train.SessionRunHook]:
+    return [*spec.training_hooks, *spec.training_chief_hooks]
 
 
 def _add_training_ops(built: BuiltGraph, config: RunConfig) -> None:
@@ -206,10 +150,10 @@ def _training_hooks(
     user_hooks: Sequence[tf.compat.v1.train.SessionRunHook],
     saving_listeners: Sequence[tf.compat.v1.train.CheckpointSaverListener],
     creator: tf.compat.v1.train.SessionCreator,
+    reader: StepReader,
 ) -> list[tf.compat.v1.train.SessionRunHook]:
     """All hooks in the order in which they run: the chief's, the input's, the user's, ours."""
     spec = built.spec
-    reader = _LossReader(spec.loss)
     worker_hooks = [*built.input_hooks, *user_hooks, _StopOnNan(spec.loss, reader)]
     if config.log_step_count_steps:
         shown = {"loss": spec.loss, "step": built.global_step}
@@ -251,7 +195,7 @@ def _saver_hooks(
     saving_listeners: Sequence[tf.compat.v1.train.CheckpointSaverListener],
     position: input_state.InputState | None,
     creator: tf.compat.v1.train.SessionCreator,
-    reader: _LossReader,
+    reader: StepReader,
 ) -> list[tf.compat.v1.train.SessionRunHook]:
     """Our saver hook, unless the user has one or saving is off; listeners go to whichever saves."""
     users = [hook for hook in given if isinstance(hook, v1.train.CheckpointSaverHook)]
@@ -277,12 +221,11 @@ def _saver_hooks(
                 "Set save_checkpoints_steps or save_checkpoints_secs in RunConfig.",
             )
         return []
-    saver = v1.train.CheckpointSaverHook(
-        config.model_dir,
-        save_secs=config.save_checkpoints_secs,
-        save_steps=config.save_checkpoints_steps,
-        saver=_SaverOfChanges(built.spec.scaffold, creator),
-        listeners=[*saving_listeners, *([position.listener] if position is not None else [])],
-        save_graph_def=config.checkpoint_save_graph_def,
+    saver = SaverHook(
+        built.spec.scaffold,
+        config,
+        [*saving_listeners, *([position.listener] if position is not None else [])],
+        loss=lambda: reader.loss,
+        is_restored=creator.has_all_of,
     )
-    return [_SaveUnlessNan(saver, reader)]
+    return [saver]

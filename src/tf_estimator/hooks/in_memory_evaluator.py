@@ -1,5 +1,6 @@
 """Evaluation inside training: every n steps, with the weights as they are, and no checkpoint."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -87,6 +88,15 @@ class InMemoryEvaluatorHook(tf.compat.v1.train.SessionRunHook):
         del coord
         self._saved = _saved_tensors(self._training_graph)
         self._evaluate(session)
+
+    def next_look(self, global_step: int) -> int:
+        """The step to evaluate after."""
+        since = self._iterations % self._every_n_iter
+        return global_step + math.ceil(self._every_n_iter - since)
+
+    def after_skipped_steps(self, steps: int) -> None:
+        """Counts the steps that were taken without it."""
+        self._iterations += steps
 
     def after_run(self, run_context: Any, run_values: Any) -> None:
         """Evaluates when it is time."""

@@ -122,6 +122,10 @@ class CheckpointInputPipelineHook(tf.compat.v1.train.SessionRunHook):
         session.run(self._restore_op, {self._path: latest})
         self._due.looked(step)
 
+    def next_look(self, global_step: int) -> int | None:
+        """The step to save after."""
+        return self._due.next_look(global_step)
+
     def before_run(self, run_context: Any) -> tf.compat.v1.train.SessionRunArgs:
         """Asks for the step."""
         del run_context

@@ -72,7 +72,15 @@ class ProgressHook(tf.compat.v1.train.SessionRunHook):
             self._total = int(session.run(self._step)) + self._steps
         self._start = self._clock()
         self._first: tuple[int, float] | None = None
+        self._loss_step: int | None = None  # None: that of the newest step
         self._line.end_with(coord)
+
+    def next_look(self, global_step: int) -> int | None:
+        """The next step, when it is time."""
+        if self._loss_step is None:
+            self._loss_step = global_step
+        is_time = self._first is None or self._clock() >= self._due
+        return global_step + 1 if is_time else None
 
     def before_run(self, run_context: Any) -> tf.compat.v1.train.SessionRunArgs:
         """Asks for the loss. Estimator does so anyway, so that it costs nothing."""
@@ -81,7 +89,7 @@ class ProgressHook(tf.compat.v1.train.SessionRunHook):
 
     def after_run(self, run_context: Any, run_values: Any) -> None:
         """Keeps the loss and, when it is time, writes a line."""
-        self._loss, now = run_values.results, self._clock()
+        self._loss, self._loss_step, now = run_values.results, None, self._clock()
         if self._first is None:
             # Rates count from here: the first step takes much longer, it sets up the graph.
             self._first = self._last = int(run_context.session.run(self._step)), now
@@ -113,6 +121,9 @@ class ProgressHook(tf.compat.v1.train.SessionRunHook):
         if self._loss is not None:
             loss = f"{float(self._loss):#.3g}".rstrip(".")  # zeros stay, so the width does too
             tail += f"  loss {loss}"
+            # The input may end after steps that were taken without this hook.
+            if self._loss_step not in (None, step):
+                tail += f" at step {self._loss_step}"
         self._line.write(head, f"{tail}  {duration}".rstrip(), done)
 
 

@@ -1,5 +1,6 @@
 """Hooks that stop training at a checkpoint's step, or after a time."""
 
+import operator
 import time
 from collections.abc import Callable
 from typing import Any
@@ -53,7 +54,7 @@ def make_stop_at_checkpoint_step_hook(
     def wait() -> None:
         sleep(wait_after_file_check_secs)
 
-    return _StopOnceSaved(estimator.model_dir, last_step, wait)
+    return _StopOnceSaved(estimator.model_dir, operator.index(last_step), wait)
 
 
 class _StopOnceSaved(v1.train.SessionRunHook):
@@ -66,6 +67,9 @@ class _StopOnceSaved(v1.train.SessionRunHook):
         self._step = v1.train.get_global_step()
         if self._step is None:
             raise RuntimeError("There must be a global step to stop at; this graph has none.")
+
+    def next_look(self, global_step: int) -> int:
+        return max(global_step + 1, self._last_step)
 
     def before_run(self, run_context: Any) -> tf.compat.v1.train.SessionRunArgs:
         del run_context
@@ -89,7 +93,8 @@ class StopAfterSecsHook(tf.compat.v1.train.SessionRunHook):
     """Ends training after a time. Ours.
 
     The time counts from the start of a call of `train`, building the graph left out, and is looked
-    at after each step. What was trained is saved, as at every end.
+    at after each step, or ten times a second where steps run without hooks. What was trained is
+    saved, as at every end.
 
     Args:
         secs: seconds; 0 stops after the first step.
@@ -111,6 +116,10 @@ class StopAfterSecsHook(tf.compat.v1.train.SessionRunHook):
         """Starts the time."""
         # Not when the session is there: one that is lost and made anew does not start it again.
         self._start = self._clock()
+
+    def next_look(self, global_step: int) -> int | None:
+        """The next step, once the time is over."""
+        return global_step + 1 if self._clock() - self._start >= self._secs else None
 
     def after_run(self, run_context: Any, run_values: Any) -> None:
         """Stops if the time is over."""

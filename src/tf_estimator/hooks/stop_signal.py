@@ -1,5 +1,6 @@
 """How a run stops early: the chief asks when it is due, and a variable tells the other workers."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -48,6 +49,14 @@ class Due:
     def looked(self, step: int) -> None:
         """Counts from now on."""
         self._last = self._now(step)
+
+    def next_look(self, step: int) -> int | None:
+        """The first step after `step` that it will be time at; None if the clock does not say."""
+        if self.at(step + 1):
+            return step + 1
+        if self._last is None or self._clock is not None:
+            return None
+        return math.ceil(self._last + self._every)
 
     def _now(self, step: int) -> float:
         return step if self._clock is None else self._clock()
@@ -122,6 +131,10 @@ class StopOnRequest(v1.train.SessionRunHook):
         # A run that stopped early saved its signal, and the next one is to train.
         session.run(self._take_back)
 
+    def next_look(self, global_step: int) -> int | None:
+        """The step to ask whether to stop after."""
+        return self._due.next_look(global_step)
+
     def before_run(self, run_context: Any) -> tf.compat.v1.train.SessionRunArgs:
         """Asks for the step."""
         del run_context
@@ -149,7 +162,10 @@ class StopOnRequest(v1.train.SessionRunHook):
 
 
 class StopOnSignal(v1.train.SessionRunHook):
-    """Every other worker's: stops when the chief has given the signal."""
+    """Every other worker's: stops when the chief has given the signal.
+
+    It has no `next_look`: the signal can come at any step.
+    """
 
     def __init__(self, signal: Signal) -> None:
         self._signal = signal

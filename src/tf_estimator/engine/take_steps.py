@@ -1,0 +1,159 @@
+"""The loop of training: steps that hooks look at, and between them steps that they do not."""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+import tensorflow as tf
+
+from tf_estimator._tf import logger, v1
+from tf_estimator.engine.graph import BuiltGraph
+from tf_estimator.engine.looks import Looks
+from tf_estimator.engine.steps import Steps
+
+# The longest that hooks are kept from looking, in seconds: they may go by the clock, and Ctrl-C is
+# heard only between two calls of the session.
+_SECONDS: Final = 0.1
+# As many steps as fit into that time; the counter of the loop has 32 bits.
+_MANY: Final = 1 << 30
+
+
+class StepReader(v1.train.SessionRunHook):
+    """Reads what all hooks of ours want of a step, once: each fetch costs.
+
+    It is the first hook, so that they find the loss of the step they look at.
+
+    Args:
+        loss: of the step.
+        global_step: the step variable.
+
+    Attributes:
+        loss: the value of the last step that was looked at.
+        session: the plain session; hooks do not see what is run in it.
+    """
+
+    def __init__(self, loss: tf.Tensor, global_step: tf.Variable) -> None:
+        self._args = v1.train.SessionRunArgs(loss)
+        self._global_step = global_step
+        self.loss: Any = None
+        self.session: Any = None
+
+    def after_create_session(
+        self, session: tf.compat.v1.Session, coord: tf.train.Coordinator
+    ) -> None:
+        """Keeps the session; there is another after one was lost."""
+        del coord
+        self.session = session
+
+    def before_run(self, run_context: Any) -> tf.compat.v1.train.SessionRunArgs:
+        """Asks for the loss."""
+        return self._args
+
+    def after_run(self, run_context: Any, run_values: Any) -> None:
+        """Keeps the loss."""
+        self.loss = run_values.results
+
+    def next_look(self, global_step: int) -> int | None:
+        """It reads for those that look."""
+
+    def global_step(self) -> int:
+        """The number of steps that are done."""
+        return int(self.session.run(self._global_step))
+
+
+@dataclasses.dataclass
+class Taken:
+    """The steps that were taken.
+
+    Attributes:
+        steps: how many, so far.
+        loss: of the last one, if it is known.
+        global_step: after them, if it was asked for.
+        ended: whether the input has ended.
+    """
+
+    steps: int = 0
+    loss: Any = None
+    global_step: int | None = None
+    ended: bool = False
+
+
+def take_steps(
+    session: tf.compat.v1.train.MonitoredSession,
+    built: BuiltGraph,
+    reader: StepReader,
+    hooks: Sequence[tf.compat.v1.train.SessionRunHook],
+    unwatched: Steps | None,
+    at_most: int | None,
+    taken: Taken,
+    clock: Callable[[], float] = time.time,
+) -> None:
+    """Takes steps until a hook asks to stop or the input ends.
+
+    until a hook asks to stop:
+        find the next step that a hook has to look at
+        take the steps before it without the hooks, a tenth of a second at most, then ask again
+        take that step with all hooks
+
+    Args:
+        session: open.
+        built: its graph.
+        reader: one of the hooks, the first.
+        hooks: all of the session.
+        unwatched: takes the steps that no hook looks at; None if hooks look at all of them.
+        at_most: how many of those to take at a time; None for as many as there are.
+        taken: is told of the steps.
+        clock: tells the time in seconds since 1970.
+
+    Raises:
+        tf.errors.OutOfRangeError, StopIteration: the input has ended.
+        tf.compat.v1.train.NanLossDuringTrainingError: the loss became NaN where no hook looked.
+    """
+    looks = None if unwatched is None else Looks(hooks, built.spec.loss)
+    feed = built.feed or (unwatched.feed if unwatched is not None else None)
+    if looks is not None and looks.at_every_step:
+        logger.debug("Each step is taken by itself: %s looks at it.", looks.at_every_step[0])
+    while not session.should_stop():
+        if looks is not None and unwatched is not None and not looks.takes_single_steps:
+            _take_unwatched(reader, looks, unwatched, at_most, taken, clock)
+        try:
+            _, taken.loss = session.run(
+                [built.spec.train_op, built.spec.loss], feed() if feed is not None else None
+            )
+        except (tf.errors.OutOfRangeError, StopIteration):
+            taken.ended = True
+            raise
+        taken.steps += 1
+
+
+def _take_unwatched(
+    reader: StepReader,
+    looks: Looks,
+    unwatched: Steps,
+    at_most: int | None,
+    taken: Taken,
+    clock: Callable[[], float],
+) -> None:
+    """Takes the steps up to one before the next look."""
+    step = reader.global_step()
+    while True:
+        look = looks.next(step)
+        steps = (math.inf if look is None else look - 1) - step
+        if steps < 1 or looks.takes_single_steps:
+            return
+        steps = int(min(steps, at_most or _MANY))
+        try:
+            done = unwatched.run(reader.session, steps, clock() + _SECONDS)
+        except tf.errors.OutOfRangeError:
+            taken.ended = True
+            taken.steps += reader.global_step() - step
+            raise
+        looks.skipped(done.steps)
+        taken.steps += done.steps
+        taken.loss, step = done.loss, done.global_step
+        if np.isnan(done.loss):
+            logger.error("The loss became NaN at global step %d.", step)
+            raise v1.train.NanLossDuringTrainingError
