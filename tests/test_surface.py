@@ -14,7 +14,7 @@ import pytest
 MODULES = {"v2": "tf_estimator", "v1": "tf_estimator.compat.v1"}
 
 # Public names of ours that the original never had.
-_OURS = {"BestCheckpoints", "__version__", "best_checkpoints", "hooks"}
+_OURS = {"BestCheckpoints", "__version__", "best_checkpoints", "hooks", "predictor"}
 ADDED = {"v2": _OURS, "v1": _OURS}
 
 

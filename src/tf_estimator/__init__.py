@@ -3,7 +3,7 @@
 import importlib as _importlib
 from types import ModuleType as _ModuleType
 
-from tf_estimator import experimental, export, hooks
+from tf_estimator import experimental, export, hooks, predictor
 from tf_estimator._tf import v1 as _v1
 from tf_estimator.canned import (
     BaselineClassifier,
@@ -118,6 +118,7 @@ __all__ = [
     "experimental",
     "export",
     "hooks",
+    "predictor",
     "regressor_parse_example_spec",
     "train_and_evaluate",
 ]

@@ -317,7 +317,7 @@ class Estimator:
         *,
         output_key: str | None = None,
     ) -> Predictor:
-        """A function from features to predictions, that threads may call, for single requests. Ours.
+        """A function from features to predictions, for single requests; threads may call it. Ours.
 
         The graph is built once and the weights are read once; a call takes what the model takes.
 

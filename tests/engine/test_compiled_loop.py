@@ -92,8 +92,10 @@ def partitioned(x, y, step):
 
 def control_flow(x, y, step):
     w = v1.get_variable("w", [4, 2])
-    h = tf.cond(tf.reduce_sum(x) > 16.0, lambda: x @ w, lambda: tf.nn.relu(x @ w))
-    h = tf.while_loop(lambda i, h: i < 3, lambda i, h: (i + 1, h * 0.9), [0, h])[1]
+    h = tf.cond(tf.reduce_sum(x) > 16.0, lambda: x, lambda: 2.0 * x) @ w
+    h = tf.while_loop(
+        lambda i, h: i < 3, lambda i, h: (i + 1, h * 0.9), [0, h], maximum_iterations=3
+    )[1]
     loss = cross_entropy(h, y)
     return sgd(loss, step), loss
 
@@ -337,6 +339,13 @@ def with_sparse_gradient(x, y, step):
     return v1.train.AdagradOptimizer(0.1).minimize(loss, global_step=step), loss
 
 
+def with_trained_cond(x, y, step):
+    w = v1.get_variable("w", [4, 2])
+    h = tf.cond(tf.reduce_sum(x) > 16.0, lambda: x @ w, lambda: tf.nn.relu(x @ w))
+    loss = cross_entropy(h, y)
+    return sgd(loss, step), loss
+
+
 def with_op(op):
     def model(x, y, step):
         loss = mlp(op(x), y)
@@ -376,6 +385,7 @@ FALLS_BACK = {
     "sparse gradient": (with_sparse_gradient, r"ResourceSparseApplyAdagrad"),
     "python": (with_op(in_python), r"'PyFunc' \(PyFunc\) calls Python"),
     "strings": (with_op(as_text), r"AsString.*string|StringToNumber.*string"),
+    "gradient of a cond": (with_trained_cond, "OptionalFromValue"),
     "print": (with_op(with_print), r"PrintV2\) prints|gives a string|takes a string"),
     "check_numerics": (with_op(lambda x: tf.debugging.check_numerics(x, "m")), "CheckNumerics"),
     "seeded": (with_op(lambda x: tf.nn.dropout(x, 0.5, seed=1)), "'dropout/.*tf_random_seed=None"),

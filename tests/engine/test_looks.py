@@ -236,6 +236,7 @@ class TestSameAsSingly:
         tmp_path_factory: pytest.TempPathFactory,
         logged: Callable[[], list[str]],
     ) -> None:
+        logged()
         seen = []
         for singly in (True, False):
             training = Training(tmp_path_factory.mktemp("run")).run(

@@ -192,12 +192,16 @@ class TestSession:
         else:
             with pytest.raises(ZeroDivisionError):
                 found.throw(ZeroDivisionError)
+        assert hook.closed == (way == "throw")
+        trained.close()
         assert hook.closed
         assert "end a" not in diary
 
     def test_is_closed_at_the_end(self, trained, three_batches, watch, diary):
         hook = watch()
         list(trained.predict(three_batches, hooks=[hook, diary.hook("a")]))
+        assert not hook.closed
+        trained.close()
         assert hook.closed
         assert diary[-1] == "end a"
 

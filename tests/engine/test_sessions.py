@@ -76,9 +76,10 @@ def test_an_error_in_a_hook_closes_the_session_and_costs_no_checkpoint(
 
 @pytest.mark.parametrize("error", [tf.errors.OutOfRangeError(None, None, "over"), StopIteration])
 @pytest.mark.parametrize("where", ["before_run", "after_run"])
-def test_a_hook_can_end_the_input(use, watch, diary, where, error):
+def test_a_hook_can_end_the_input(use, trained, watch, diary, where, error):
     hook = watch()
     use([hook, diary.hook("a"), Raises(where, error)])
+    trained.close()
     assert hook.closed
     assert diary[-1] == "end a"
 

@@ -65,6 +65,19 @@ def test_without_a_number_of_epochs_it_never_ends_and_batches_have_a_known_size(
     assert np.concatenate(found).tolist() == np.tile(X["b"], [140, 1]).tolist()
 
 
+def test_a_single_small_batch_is_made_without_a_function():
+    def functions(**arguments):
+        with tf.Graph().as_default() as graph:
+            dataset = numpy_input_fn(X, Y, **{"shuffle": False, **arguments}).dataset()
+            assert dataset.element_spec[0]["b"].shape.as_list() == [None, 2]
+            return len(graph.as_graph_def().library.function)
+
+    assert functions() == functions(batch_size=5) == 0
+    assert functions(batch_size=4) > 0
+    assert functions(num_epochs=2) > 0
+    assert functions(shuffle=True) > 0
+
+
 def test_features_and_labels_have_the_structure_of_what_was_given(place):
     ((features, labels), *_) = batches(
         numpy_input_fn(X, {"p": Y, "q": -Y}, batch_size=2, shuffle=False)

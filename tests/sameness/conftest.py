@@ -189,7 +189,7 @@ def _summaries(features, mode):
 
 def _counter_in_evaluation(features, mode):
     """A global variable that evaluation changes: it is restored for each call."""
-    count = v1.get_variable("count", [], trainable=False, initializer=v1.zeros_initializer())
+    count = v1.get_variable("written", [], trainable=False, initializer=v1.zeros_initializer())
     x = _dense(features["x"])
     with tf.control_dependencies([count.assign_add(1.0).op]):
         return x + tf.identity(count.read_value() * 0.01)
@@ -197,7 +197,7 @@ def _counter_in_evaluation(features, mode):
 
 def _local_in_evaluation(features, mode):
     count = v1.get_variable(
-        "local_count",
+        "local_written",
         [],
         trainable=False,
         initializer=v1.zeros_initializer(),

@@ -68,6 +68,11 @@ class CalledInput:
         """What has to run with the session before the first batch is there."""
         return self._connected[0].hooks
 
+    @property
+    def dataset(self) -> tf.data.Dataset | None:
+        """The Dataset that input_fn returned, or None."""
+        return self.returned if isinstance(self.returned, tf.data.Dataset) else None
+
     @functools.cached_property
     def _connected(self) -> tuple[inputs.GraphInput, Any]:
         with self.graph.as_default():
@@ -130,7 +135,8 @@ def called(input_fn: Callable[..., Any], mode: str, params: Any, config: Any) ->
 def _added(graph: tf.Graph, before: dict[str, int]) -> str | None:
     """The name of a collection with more in it than `before`, which a kept graph would not have."""
     for name in graph.collections:
-        if name not in _COLLECTIONS:
+        # Those that TensorFlow keeps for itself, as the variable scope, have a tuple for a name.
+        if isinstance(name, str) and name not in _COLLECTIONS:
             for added in graph.get_collection_ref(name)[before.get(name, 0) :]:
                 op = getattr(added, "op", None)
                 if op is None or op.type not in ITERATORS:

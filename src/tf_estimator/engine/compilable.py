@@ -177,8 +177,8 @@ def _check_ops(ops: Sequence[tf.Operation], checks: Sequence[tf.Operation], libr
     for op in rest:
         _check_type(op.name, op.type)
         for tensor in op.outputs:
-            if tensor.dtype in (tf.string, tf.variant):
-                raise NotCompilableError(f"'{op.name}' ({op.type}) gives a {tensor.dtype.name}")
+            if tensor.dtype == tf.string:
+                raise NotCompilableError(f"'{op.name}' ({op.type}) gives a string")
         for tensor in op.inputs:
             if tensor.dtype == tf.string:
                 raise NotCompilableError(f"'{op.name}' ({op.type}) takes a string")
@@ -239,6 +239,8 @@ def _cut_out(
         # The whole is compiled for one device. Colocation with a variable that was cut off fails.
         copy.device = ""
         copy.attr.pop("_class", None)
+        # XLA has no Switch and Merge, into which TensorFlow would make what has this.
+        copy.attr.pop("_lower_using_switch_merge", None)
         inputs = [one for one in node.input if one[0] != "^" or one[1:] in kept]
         if node.name in harmless:
             inputs = _made_harmless(copy, inputs)

@@ -1,6 +1,7 @@
 """Steps that no hook looks at, run by one program of XLA: `RunConfig(jit_compile=True)`."""
 
 import contextlib
+import functools
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,8 @@ from tf_estimator.engine.steps import Done, Steps, retold
 # XLA cannot read the clock: a run is given as many steps as should take this long, in seconds.
 _LONGEST_RUN: Final = 0.1
 _FIRST_RUN: Final = 5  # steps, to see how long one takes
+# The program is one operation. To hand it over to another thread would only take time.
+_IN_THIS_THREAD: Final = v1.RunOptions(inter_op_thread_pool=-1)
 
 
 def compiled_steps(
@@ -51,7 +54,7 @@ def compiled_steps(
 class CompiledLoop(Steps):
     """Runs the step in a loop that is one program of XLA, over batches that are read in stacks.
 
-    The batches come from an iterator of its own. It feeds the program and, by `hook`, the steps
+    The batches come from an iterator of its own. It feeds the program and, by `feed`, the steps
     that hooks look at, so that the graph's own iterator is never read.
 
     when a session is made: start the iterator; compile the program by running no step of it
@@ -107,14 +110,12 @@ class CompiledLoop(Steps):
                 step, train_op, loss, global_step, self._fed, self._start, self._stop
             )
             self._single = [train_op, loss, global_step.read_value()]
+        # It calls `begin` in each new session.
+        self.hooks = (_Compiler(self),)
         self.initializer_feed: dict[tf.Tensor, Any] = {}
         self._shapes: list[tuple[int, ...]] | None = None
         self._seconds_a_step = 0.0
 
-    @property
-    def hook(self) -> tf.compat.v1.train.SessionRunHook:
-        """Has to be among the hooks: it calls `begin` in each new session."""
-        return _Compiler(self)
 
     @property
     def compiled(self) -> bool:
@@ -133,8 +134,10 @@ class CompiledLoop(Steps):
         """Starts the batches in a new session, and compiles."""
         self._shapes = None
         self._stack.begin(session, self.initializer_feed)
-        run = session.make_callable(self._results, [*self._fed, self._start, self._stop])
-        self._run = run
+        results = session.make_callable(
+            self._results, [*self._fed, self._start, self._stop], accept_options=True
+        )
+        run = self._run = functools.partial(results, options=_IN_THIS_THREAD)
         self._run_single = session.make_callable(self._single[:2], self._step.components)
         self._read_step = session.make_callable(self._single[2])
         try:
@@ -177,7 +180,9 @@ class CompiledLoop(Steps):
             raise retold(error, session.graph) from None
 
     def _run_steps(self, steps: int, deadline: float) -> Done:
-        done, loss, global_step = 0, None, None
+        done = 0
+        loss: Any = None
+        global_step: Any = None
         while done < steps:
             try:
                 stretch = self._stack.stretch()

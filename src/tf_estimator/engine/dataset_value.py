@@ -7,6 +7,7 @@ initializes an iterator is what the other one does: files are looked for, random
 with the same seeds, Python functions are found by their token.
 """
 
+import functools
 import re
 from collections.abc import Iterable
 from typing import Any, Final
@@ -59,9 +60,6 @@ class DatasetValue:
         graph: has the Dataset.
         dataset: its tensor, or the name of a function of the graph that gives it.
 
-    Attributes:
-        is_instant: whether its elements are there at once.
-
     Raises:
         CannotBring: it uses what another graph does not have, or is too large.
     """
@@ -74,8 +72,22 @@ class DatasetValue:
         size = sum(map(constant_bytes, self._ops))
         if size > LARGEST:
             raise CannotBring(f"its Dataset holds {size >> 20} MB")
-        is_instant = all(op.type in _INSTANT for op in self._ops) and size <= _INSTANT_BYTES
-        self.is_instant = is_instant and not isinstance(dataset, str)
+        self._size = size
+
+    @functools.cached_property
+    def _whole(self) -> tf.compat.v1.GraphDef:
+        return self._graph.as_graph_def()
+
+    @property
+    def is_instant(self) -> bool:
+        """Whether its elements are there at once."""
+        if not isinstance(self._dataset, str):
+            types = [op.type for op in self._ops]
+            return self._size <= _INSTANT_BYTES and _INSTANT.issuperset(types)
+        library = self._whole.library.function
+        (maker,) = (one for one in library if one.signature.name == self._dataset)
+        types = [node.op for node in maker.node_def]
+        return maker.ByteSize() <= _INSTANT_BYTES and _INSTANT.issuperset(types)
 
     def serialized(self) -> bytes:
         """The string to give to `tf.raw_ops.DatasetFromGraph`.
@@ -83,7 +95,7 @@ class DatasetValue:
         Raises:
             CannotBring: its functions use what another graph does not have, or it is too large.
         """
-        whole = self._graph.as_graph_def()
+        whole = self._whole
         _check_functions(whole.library)
         part = v1.GraphDef(versions=whole.versions, library=whole.library)
         names = {op.name for op in self._ops}

@@ -1,6 +1,9 @@
 """Evaluation: metrics over batches, from one checkpoint."""
 
+import copy
 import dataclasses
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,10 +13,15 @@ from tf_estimator import _checks
 from tf_estimator._tf import logger, v1
 from tf_estimator.config import RunConfig
 from tf_estimator.engine.graph import BuiltGraph
+from tf_estimator.engine.loop import CannotLoopError, GraphLoop
 from tf_estimator.engine.restore import restoring_session_creator
 from tf_estimator.engine.sessions import monitored_session
 
 _LOSS = "loss"
+# The longest run of the session in seconds, for Ctrl-C is heard between two; and the most batches
+# in one: the counter of the loop has an end.
+_SECONDS = 0.1
+_MANY = 1 << 30
 _GLOBAL_STEP = "global_step"
 
 
@@ -35,16 +43,34 @@ class _StopAfterSteps(v1.train.SessionRunHook):
     def __init__(self, steps: int | None):
         self._steps = steps
         self.done = 0
+        self.session: Any = None
+
+    def after_create_session(
+        self, session: tf.compat.v1.Session, coord: tf.train.Coordinator
+    ) -> None:
+        del coord
+        self.session = session
 
     def after_run(self, run_context: Any, run_values: Any) -> None:
         del run_values
-        self.done += 1
+        self.took(1)
+        if self.left <= 0:
+            run_context.request_stop()
+
+    @property
+    def left(self) -> float:
+        """How many more batches to take; infinite for all there are."""
+        return math.inf if self._steps is None else self._steps - self.done
+
+    def took(self, batches: int) -> None:
+        """Counts batches, however they were taken."""
+        before, self.done = self.done, self.done + batches
         if self._steps is None:
             return
-        if self.done >= self._steps:
-            run_context.request_stop()
-        if self.done % max(1, self._steps // 10) == 0 or self.done >= self._steps:
-            logger.info("Evaluated %d of %s batches", self.done, self._steps)
+        every = max(1, self._steps // 10)
+        tenths = range(before - before % every + every, self.done + 1, every)
+        for done in sorted({*tenths, self.done} if self.left <= 0 else tenths):
+            logger.info("Evaluated %d of %s batches", done, self._steps)
 
 
 def add_evaluation_ops(built: BuiltGraph) -> EvaluationOps:
@@ -94,10 +120,10 @@ def evaluator(built: BuiltGraph, config: RunConfig) -> Callable[..., dict[str, A
     live = built.live
     with built.graph.as_default():
         if live is None:
-            ops, scaffold = _prepared(built)
+            prepared = _Prepared(built)
         else:
-            ops, scaffold = live.once(lambda: _prepared(built))
-        ready = dataclasses.replace(built, spec=built.spec._replace(scaffold=scaffold))
+            prepared = live.once(lambda: _Prepared(built, config.steps_per_loop != 1))
+        ready = dataclasses.replace(built, spec=built.spec._replace(scaffold=prepared.scaffold))
 
     def run(
         hooks: Sequence[tf.compat.v1.train.SessionRunHook],
@@ -105,38 +131,94 @@ def evaluator(built: BuiltGraph, config: RunConfig) -> Callable[..., dict[str, A
         steps: int | None,
     ) -> dict[str, Any]:
         counter = _StopAfterSteps(steps)
-        final = v1.train.FinalOpsHook(ops.values)
-        all_hooks = [*built.input_hooks, counter, *hooks, *built.spec.evaluation_hooks, final]
+        final = v1.train.FinalOpsHook(prepared.ops.values)
+        of_user = [*hooks, *built.spec.evaluation_hooks]
+        all_hooks = [*built.input_hooks, counter, *of_user, final]
         with built.graph.as_default():
             creator = restoring_session_creator(
                 ready, checkpoint_path, config, config.evaluation_master
             )
             if live is not None:
-                targets = [ops.update_op, ops.values]
+                targets = [prepared.ops.update_op, prepared.ops.values]
                 live.expects(
                     built.graph, targets, built.inputs, hooks, built.spec.evaluation_hooks
                 )
             with monitored_session(creator, all_hooks) as session:
-                while not session.should_stop():
-                    session.run(ops.update_op, built.feed() if built.feed is not None else None)
+                if prepared.loop is not None and not of_user and built.feed is None:
+                    _take_in_loop(prepared, counter)
+                while not session.should_stop() and counter.left:
+                    session.run(
+                        prepared.ops.update_op, built.feed() if built.feed is not None else None
+                    )
         if not counter.done:
             raise _checks.wrong_value(
                 "input_fn", "must yield at least one batch to evaluate", "no batch at all"
             )
-        return dict(final.final_ops_values)
+        # Of a session that goes on an array may be a variable's memory, and the caller may write.
+        return copy.deepcopy(dict(final.final_ops_values))
 
     return run
 
 
-def _prepared(built: BuiltGraph) -> tuple[EvaluationOps, tf.compat.v1.train.Scaffold]:
-    """What evaluation adds to a graph, and a scaffold that initializes it.
+class _Prepared:
+    """What evaluation adds to a graph, once for all calls.
 
-    A local_init_op of the user's was made before the metrics' variables, so it does not initialize
-    them; the default one runs beside it.
+    Args:
+        built: a graph built in mode EVAL, the default one now.
+        in_loop: whether many batches may be taken in one run of the session.
+
+    Attributes:
+        ops: of the metrics.
+        scaffold: initializes them.
+        batches: counts the batches, in the graph; None without a loop.
+        loop: takes many batches in one run; None if there is none.
     """
-    ops = add_evaluation_ops(built)
-    scaffold = built.spec.scaffold
-    if scaffold.local_init_op is None:
-        return ops, scaffold
-    both = tf.group(scaffold.local_init_op, v1.train.Scaffold.default_local_init_op())
-    return ops, v1.train.Scaffold(local_init_op=both, copy_from_scaffold=scaffold)
+
+    def __init__(self, built: BuiltGraph, in_loop: bool = False) -> None:
+        self.ops = add_evaluation_ops(built)
+        self.batches: tf.Variable | None = None
+        self.loop: GraphLoop | None = None
+        if in_loop:
+            self._add_loop(built.graph)
+        self.scaffold = built.spec.scaffold
+        if self.scaffold.local_init_op is not None:
+            # The user's was made before the metrics' variables, so it does not initialize them.
+            both = tf.group(self.scaffold.local_init_op, v1.train.Scaffold.default_local_init_op())
+            self.scaffold = v1.train.Scaffold(
+                local_init_op=both, copy_from_scaffold=self.scaffold
+            )
+
+    def _add_loop(self, graph: tf.Graph) -> None:
+        self.batches = v1.get_variable(
+            "eval_step",
+            [],
+            tf.int64,
+            initializer=v1.zeros_initializer(),
+            trainable=False,
+            collections=[v1.GraphKeys.LOCAL_VARIABLES, v1.GraphKeys.EVAL_STEP],
+            use_resource=True,
+        )
+        with tf.control_dependencies([self.ops.update_op]):
+            counted = self.batches.assign_add(1, read_value=False)
+        try:
+            # An evaluation goes on after a NaN: the loop is shown another loss.
+            self.loop = GraphLoop.of(graph, counted, tf.zeros([]), self.batches)
+        except CannotLoopError as reason:
+            logger.debug("Batches are evaluated one by one: %s", reason)
+
+
+def _take_in_loop(prepared: _Prepared, counter: _StopAfterSteps) -> None:
+    """Takes the batches, many in one run.
+
+    Raises:
+        tf.errors.OutOfRangeError: the input has ended.
+    """
+    assert prepared.loop is not None
+    while counter.left > 0:
+        at_most = int(min(counter.left, _MANY))
+        try:
+            done = prepared.loop.run(counter.session, at_most, time.time() + _SECONDS)
+        except tf.errors.OutOfRangeError:
+            counter.took(int(counter.session.run(prepared.batches)) - counter.done)
+            raise
+        counter.took(done.steps)

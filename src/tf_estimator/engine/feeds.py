@@ -108,7 +108,7 @@ class _Dense:
             kind = _kind_of(tf.as_dtype(array.dtype))
         if not array.size and array.ndim == 1:  # An empty list, of which NumPy makes floats.
             kind = _BOOL
-        if kind is None or kind > self._kind or (self._kind == _BOOL and kind != _BOOL):
+        if kind is None or kind > self._kind:
             raise _checks.wrong_type(self._subject, f"must be of {self._look()}", value)
         converted = array.astype(self._dtype, copy=False)
         if kind == _INTEGER == self._kind and not np.array_equal(converted, array):

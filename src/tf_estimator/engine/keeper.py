@@ -108,7 +108,9 @@ class Keeper:
             yield finish(model, begin(mode, read_input, config), config, on_restore)
             return
         closed = self._closed
-        begun = begin(mode, read_input, config)
+        with self._lock:
+            is_kept = any(one.built.mode == mode for one in self._kept)
+        begun = begin(mode, read_input, config, to_compare=is_kept)
         kept, built, brought = self._taken(model, begun, config, on_restore)
         if kept is None:
             kept, built = _new(model, begun, config, on_restore)
@@ -221,7 +223,7 @@ def _new(
 
 
 def _what_is_read(model: Model, config: RunConfig) -> Fingerprint:
-    return fingerprint(model.model_fn, model.params, vars(config))
+    return fingerprint(model.model_fn, params=model.params, config=vars(config))
 
 
 def _say(mode: str, reason: object) -> None:

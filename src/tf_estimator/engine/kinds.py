@@ -18,7 +18,7 @@ import sys
 import types
 import weakref
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -250,39 +250,80 @@ def _special(cls: type, bases: tuple[type, ...]) -> str:
     return ""
 
 
-_codes: dict[int, tuple[types.CodeType, tuple[str, ...], tuple[str, ...]]] = {}
+_codes: dict[int, tuple[types.CodeType, "Names"]] = {}
+_LOADS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
+# Who calls one of these may look up a global, or a global or an attribute, by a text.
+_LOOK_UP_GLOBALS = frozenset({"globals", "vars", "locals", "eval", "exec", "__globals__"})
+_LOOK_UP_ANY = _LOOK_UP_GLOBALS | {
+    "getattr",
+    "hasattr",
+    "attrgetter",
+    "methodcaller",
+    "__getattribute__",
+    "__dict__",
+}
 _IMPORT = opcode.opmap["IMPORT_NAME"]
 
 
-def names_in(code: types.CodeType) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The names that a code object may look up, and those of the modules that it imports.
+class Names(NamedTuple):
+    """What a code object, with the functions inside of it, may look up.
 
-    Names are those of globals and of attributes, of nested functions as well, and texts that could
-    be one: `getattr(settings, "RATE")`, `globals()["RATE"]`. Worked out once for each code object.
+    Attributes:
+        globals: names of globals.
+        all: these, and names of attributes.
+        imports: names of modules that it imports.
+    """
+
+    globals: tuple[str, ...]
+    all: tuple[str, ...]
+    imports: tuple[str, ...]
+
+
+def names_in(code: types.CodeType) -> Names:
+    """The names that a code object may look up. Worked out once for each.
+
+    Texts count only where the code can look up what they name, as in `getattr(settings, "RATE")`
+    and `globals()["RATE"]`: most are keys of features and metrics, which a program may well have as
+    globals too, and change with every evaluation.
     """
     found = _codes.get(id(code))
     if found is None:
-        names: dict[str, None] = {}
+        codes = list(_nested(code))
+        everything = dict.fromkeys(name for one in codes for name in one.co_names)
+        loaded: dict[str, None] = {}
         imports: dict[str, None] = {}
-        _collect(code, names, imports)
+        for one in codes:
+            for instruction in dis.get_instructions(one):
+                if instruction.opname in _LOADS:
+                    loaded[instruction.argval] = None
+                elif instruction.opcode == _IMPORT:
+                    imports[instruction.argval] = None
+        texts = dict.fromkeys(text for one in codes for text in _texts(one.co_consts))
+        if not _LOOK_UP_GLOBALS.isdisjoint(everything):
+            loaded.update(texts)
+        if not _LOOK_UP_ANY.isdisjoint(everything):
+            everything.update(texts)
         # The code is kept, for its id to stay its own. A program has only so many.
-        found = _codes[id(code)] = (code, tuple(names), tuple(imports))
-    return found[1], found[2]
+        found = _codes[id(code)] = (
+            code,
+            Names(tuple(loaded), tuple(everything), tuple(imports)),
+        )
+    return found[1]
 
 
-def _collect(const: Any, names: dict[str, None], imports: dict[str, None]) -> None:
-    if type(const) is str:
-        if const.isidentifier():
-            names[const] = None
-    elif type(const) in {tuple, frozenset}:
-        for each in const:
-            _collect(each, names, imports)
-    elif type(const) is types.CodeType:
-        names.update(dict.fromkeys(const.co_names))
-        if _IMPORT in const.co_code[::2]:
-            found = [i.argval for i in dis.get_instructions(const) if i.opcode == _IMPORT]
-            imports.update(dict.fromkeys(found))
-        _collect(const.co_consts, names, imports)
+def _nested(code: types.CodeType) -> Iterator[types.CodeType]:
+    yield code
+    for const in code.co_consts:
+        if type(const) is types.CodeType:
+            yield from _nested(const)
+
+
+def _texts(consts: Any) -> Iterator[str]:
+    for const in consts:
+        if type(const) is str and const.isidentifier():
+            yield const
+        elif type(const) in {tuple, frozenset}:
+            yield from _texts(const)
 
 
 def imported(name: str, package: Any) -> Any:

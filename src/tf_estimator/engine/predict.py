@@ -86,6 +86,9 @@ def predict(
             with built.graph.as_default():
                 feed = built.feed() if built.feed is not None else None
                 batch = session.run(predictions, feed)
+            if built.live is not None:
+                # What a session gives may be the memory of a variable, and the caller may write.
+                batch = tf.nest.map_structure(np.copy, batch)
             yield from _examples(batch) if yield_single_examples else (batch,)
     except BaseException as error:
         with built.graph.as_default():

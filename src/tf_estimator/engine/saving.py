@@ -33,6 +33,9 @@ class SaverHook(v1.train.SessionRunHook):
 
     Close it after training, however that ended.
 
+    Attributes:
+        saved_path: of the checkpoint that has the variables as they were when this last looked.
+
     Args:
         scaffold: has the Saver once the session is there.
         config: the folder, how often, and whether the graph is written as well. One of
@@ -64,6 +67,7 @@ class SaverHook(v1.train.SessionRunHook):
         self._text = GraphText(os.path.join(config.model_dir, "graph.pbtxt"))
         self._saving = TheInputGoesOn("a checkpoint was saved")
         self._is_first = True
+        self.saved_path: str | None = None
 
     def begin(self) -> None:
         """Opens the event file, and finds the global step."""
@@ -127,7 +131,8 @@ class SaverHook(v1.train.SessionRunHook):
             listener.before_save(session, step)
         logger.info("Saving checkpoints for %d into %s.", step, self._path)
         first, self._is_first = self._is_first, False
-        if first and self._is_restored(path := f"{self._path}-{step}"):
+        self.saved_path = path = f"{self._path}-{step}"
+        if first and self._is_restored(path):
             logger.info("%s is what training goes on from, and is not saved again.", path)
         else:
             with without_deprecation_notes():

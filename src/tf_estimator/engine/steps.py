@@ -6,7 +6,7 @@ import re
 import statistics
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 import tensorflow as tf
@@ -34,9 +34,11 @@ class Steps(abc.ABC):
     Attributes:
         feed: gives what the step in the graph has to be fed while these steps read its input; None
             if it reads that itself.
+        hooks: have to be among those of the session.
     """
 
     feed: Callable[[], dict[tf.Tensor, Any]] | None = None
+    hooks: Sequence[tf.compat.v1.train.SessionRunHook] = ()
 
     @abc.abstractmethod
     def run(self, session: tf.compat.v1.Session, steps: int, deadline: float) -> Done:

@@ -17,7 +17,7 @@ from tf_estimator.engine.steps import Steps
 # The longest that hooks are kept from looking, in seconds: they may go by the clock, and Ctrl-C is
 # heard only between two calls of the session.
 _SECONDS: Final = 0.1
-# As many steps as fit into that time; the counter of the loop has 32 bits.
+# As many steps as fit into that time.
 _MANY: Final = 1 << 30
 
 

@@ -11,6 +11,7 @@ from tf_estimator._tf import add_saving_listeners, logger, v1
 from tf_estimator.config import RunConfig, default_session_config
 from tf_estimator.engine import input_state
 from tf_estimator.engine.graph import BuiltGraph
+from tf_estimator.engine.live import LiveSession
 from tf_estimator.engine.partial_restore import RestoringSessionCreator
 from tf_estimator.engine.saving import SaverHook
 from tf_estimator.engine.sessions import monitored_session
@@ -18,6 +19,15 @@ from tf_estimator.engine.take_steps import StepReader, Taken, take_steps
 from tf_estimator.engine.steps import Steps
 from tf_estimator.engine.unwatched import unwatched_steps
 from tf_estimator.spec import EstimatorSpec
+
+
+# Of TensorFlow's hooks those that change nothing in a session.
+_HARMLESS = (
+    v1.train.StopAtStepHook,
+    v1.train.StepCounterHook,
+    v1.train.SummarySaverHook,
+    v1.train.LoggingTensorHook,
+)
 
 
 class _StopOnNan(v1.train.NanTensorHook):
@@ -63,26 +73,25 @@ def train(
         ValueError: the input ended before the first step, or there are saving_listeners and nothing
             saves.
     """
-    spec, live = built.spec, built.live
     taken = Taken()
-    reader = StepReader(spec.loss, built.global_step)
+    reader = StepReader(built.spec.loss, built.global_step)
     with built.graph.as_default():
         creator = _session_creator(built, config)
         all_hooks = _training_hooks(built, config, hooks, saving_listeners, creator, reader)
         _check_model_dir(built, config)
-        unwatched = _prepared(built, config) if live is None else live.once(
-            lambda: _prepared(built, config)
-        )
-        if live is not None:
-            targets = [spec.train_op, spec.loss, v1.get_collection(v1.GraphKeys.SUMMARIES)]
-            running = [hook for hook in hooks if type(hook) is not v1.train.StopAtStepHook]
-            live.expects(built.graph, targets, built.inputs, running, _hooks_of_model(spec))
-        with monitored_session(creator, all_hooks) as session:
-            at_most = None if config.steps_per_loop == "auto" else config.steps_per_loop
-            take_steps(session, built, reader, all_hooks, unwatched, at_most, taken)
-    if live is not None and not running:
-        # The last thing that was done to the session is to save it.
-        live.saved(config.model_dir)
+        unwatched = _prepared(built, config, all_hooks)
+        if unwatched is not None:
+            all_hooks.extend(unwatched.hooks)
+        try:
+            with monitored_session(creator, all_hooks) as session:
+                at_most = None if config.steps_per_loop == "auto" else config.steps_per_loop
+                take_steps(session, built, reader, all_hooks, unwatched, at_most, taken)
+        finally:
+            for hook in all_hooks:
+                if isinstance(hook, SaverHook):
+                    hook.close()
+    if built.live is not None and not any(map(_is_of_user, saving_listeners)):
+        _keep_weights(built.live, all_hooks)
     if taken.ended and not taken.steps:
         raise wrong_value(
             "input_fn", "must yield at least one batch to train on", "no batch at all"
@@ -90,16 +99,48 @@ def train(
     logger.info("Training stopped after %d steps; the last loss was %s.", taken.steps, taken.loss)
 
 
-def _prepared(built: BuiltGraph, config: RunConfig) -> Steps | None:
+def _prepared(
+    built: BuiltGraph, config: RunConfig, hooks: Sequence[tf.compat.v1.train.SessionRunHook]
+) -> Steps | None:
     """Adds to the graph what training needs besides the step; gives what takes unwatched steps."""
-    _add_training_ops(built, config)
-    return unwatched_steps(built, config)
+
+    def prepare() -> Steps | None:
+        _add_training_ops(built, config)
+        return unwatched_steps(
+            built, config, saves_input_state=input_state.saves_input_state(hooks)
+        )
+
+    live, spec = built.live, built.spec
+    if live is None:
+        return prepare()
+    unwatched = live.once(prepare)
+    if unwatched is not None and unwatched.feed is not None:
+        live.problem = "its steps are compiled, and read the input that it was built with"
+    targets = [spec.train_op, spec.loss, v1.get_collection(v1.GraphKeys.SUMMARIES)]
+    of_model = [*spec.training_hooks, *spec.training_chief_hooks]
+    of_user = [hook for hook in hooks if _is_of_user(hook) and hook not in of_model]
+    live.expects(built.graph, targets, built.inputs, of_user, of_model)
+    return unwatched
 
 
-def _hooks_of_model(
-    spec: EstimatorSpec,
-) -> list[tf.compat.v1.train.SessionRunHook]:
-    return [*spec.training_hooks, *spec.training_chief_hooks]
+def _keep_weights(
+    live: LiveSession, hooks: Sequence[tf.compat.v1.train.SessionRunHook]
+) -> None:
+    """Where the last thing done to a kept session was to save it, the next call need not restore.
+
+    Not where a hook of the user's may have come after.
+    """
+    if not any(map(_is_of_user, hooks)):
+        for hook in hooks:
+            if isinstance(hook, SaverHook) and hook.saved_path is not None:
+                live.saved(hook.saved_path)
+
+
+def _is_of_user(hook: Any) -> bool:
+    """Whether a hook or listener may do anything at all in the session."""
+    package = __name__.partition(".")[0]
+    known = (f"{package}.engine.", f"{package}.training.")
+    return not type(hook).__module__.startswith(known) and type(hook) not in _HARMLESS
 
 
 def _add_training_ops(built: BuiltGraph, config: RunConfig) -> None:
@@ -226,6 +267,6 @@ def _saver_hooks(
         config,
         [*saving_listeners, *([position.listener] if position is not None else [])],
         loss=lambda: reader.loss,
-        is_restored=creator.has_all_of,
+        is_restored=getattr(creator, "has_all_of", lambda path: False),
     )
     return [saver]

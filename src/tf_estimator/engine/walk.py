@@ -244,9 +244,9 @@ class Walk:
                 self.tokens += ("empty", name)
         scope = function.__globals__
         if self.mode(scope.get("__name__")) is Mode.USER:
-            names, imports = kinds.names_in(code)
+            named, names, imports = kinds.names_in(code)
             self.names.update(dict.fromkeys(names))
-            found = [name for name in names if name in scope]
+            found = [name for name in named if name in scope]
             self.tokens.append(tuple(found))
             for name in found:
                 self.named(dict.get(scope, name), node, "global", name, names)

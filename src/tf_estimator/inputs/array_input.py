@@ -1,7 +1,8 @@
 """An input_fn over arrays in memory, batch by batch.
 
 Batches are made from row numbers: those of an epoch come at once, are cut into batches across the
-border of epochs, and one gather by column fetches the rows. No row is ever handled alone.
+border of epochs, and one gather by column fetches the rows. Only a single small batch is put
+together row by row.
 """
 
 import dataclasses
@@ -149,8 +150,15 @@ class ArrayInput:
         _check_names(features, labels)
         structure = features if labels is None else (features, labels)
         count = _length(features, labels)
-        take = _taker(structure, None if self._batching.num_epochs else self._batching.batch_size)
-        return self._batching.rows(count).map(take).prefetch(2)
+        batching, arrays = self._batching, tf.nest.flatten(structure)
+        size = sum(map(_bytes, arrays))
+        is_one_batch = batching.num_epochs == 1 and count <= batching.batch_size
+        if is_one_batch and not batching.shuffle and size <= IN_GRAPH_BYTES >> 4:
+            # A request to predict. No function, which takes longer to make than the batch.
+            return tf.data.Dataset.from_tensor_slices(structure).batch(batching.batch_size)
+        known_size = None if batching.num_epochs else batching.batch_size
+        take = _taker(structure, known_size, in_graph=size <= IN_GRAPH_BYTES)
+        return batching.rows(count).map(take).prefetch(2)
 
 
 def _columns(subject: str, given: Any) -> Any:
@@ -215,15 +223,15 @@ def _length(features: Any, labels: Any) -> int:
     return count
 
 
-def _taker(structure: Any, batch_size: int | None) -> Callable[[tf.Tensor], Any]:
+def _taker(structure: Any, batch_size: int | None, in_graph: bool) -> Callable[[tf.Tensor], Any]:
     """A function from row numbers to the rows of every array.
 
     Args:
         structure: nested arrays.
         batch_size: the length of a batch, if it is always the same.
+        in_graph: whether the arrays become constants.
     """
     arrays = tf.nest.flatten(structure)
-    in_graph = sum(_bytes(one) for one in arrays) <= IN_GRAPH_BYTES
     dtypes = [tf.as_dtype(one.dtype) for one in arrays]
 
     def of_python(rows: np.ndarray) -> list[np.ndarray]:
