@@ -169,7 +169,7 @@ class Inlet:
         CannotBring: later inputs could not be brought.
     """
 
-    def __init__(self, given: CalledInput) -> None:
+    def __init__(self, given: CalledInput | inputs.GraphInput) -> None:
         if not isinstance(given, CalledInput):
             raise CannotBring("its input was not made by input_fn alone")
         _ = given.datasets
@@ -194,12 +194,14 @@ class Inlet:
         except CannotBring:
             return False
 
-    def bring(self, given: CalledInput) -> Brought:
+    def bring(self, given: CalledInput | inputs.GraphInput) -> Brought:
         """Brings an input that `takes` said yes to.
 
         Raises:
             CannotBring: it does not fit after all; nothing has changed, and `given` is as it was.
         """
+        if not isinstance(given, CalledInput):
+            raise CannotBring("its input was not made by input_fn alone")
         if self._fed:
             return self._feeding(given)
         feeds = {}

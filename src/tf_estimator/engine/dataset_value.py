@@ -46,6 +46,13 @@ _RESOURCES: Final = re.compile(
     r"|.*HashTable(V2)?|.*Queue(V2)?|.*Barrier|.*MapStage|.*ConditionalAccumulator|.*Reader(V2)?"
 )
 _VARIABLES: Final = frozenset({"VarHandleOp", "Variable", "VariableV2"})
+# A function that is called once is not worth to be rewritten first.
+_AS_IT_IS: Final = v1.ConfigProto(
+    graph_options=v1.GraphOptions(
+        rewrite_options={"disable_meta_optimizer": True},
+        optimizer_options=v1.OptimizerOptions(opt_level=v1.OptimizerOptions.L0),
+    )
+).SerializeToString()
 _RESULT: Final = "dataset_by_value/result"
 
 
@@ -113,6 +120,7 @@ class DatasetValue:
         if isinstance(self._dataset, str):
             call = part.node.add(name="dataset_by_value/call", op="PartitionedCall")
             call.attr["f"].func.name = self._dataset
+            call.attr["config_proto"].s = _AS_IT_IS
             call.attr["Tin"].list.SetInParent()
             call.attr["Tout"].list.type.append(tf.variant.as_datatype_enum)
             result.input.append(call.name)

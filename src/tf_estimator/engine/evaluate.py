@@ -13,13 +13,12 @@ from tf_estimator import _checks
 from tf_estimator._tf import logger, v1
 from tf_estimator.config import RunConfig
 from tf_estimator.engine.graph import BuiltGraph
-from tf_estimator.engine.loop import CannotLoopError, GraphLoop
 from tf_estimator.engine.restore import restoring_session_creator
 from tf_estimator.engine.sessions import monitored_session
+from tf_estimator.engine.steps import SingleSteps
 
 _LOSS = "loss"
-# The longest run of the session in seconds, for Ctrl-C is heard between two; and the most batches
-# in one: the counter of the loop has an end.
+# How often it is said how far an evaluation is, in seconds, and for how many batches it is asked.
 _SECONDS = 0.1
 _MANY = 1 << 30
 _GLOBAL_STEP = "global_step"
@@ -144,8 +143,8 @@ def evaluator(built: BuiltGraph, config: RunConfig) -> Callable[..., dict[str, A
                     built.graph, targets, built.inputs, hooks, built.spec.evaluation_hooks
                 )
             with monitored_session(creator, all_hooks) as session:
-                if prepared.loop is not None and not of_user and built.feed is None:
-                    _take_in_loop(prepared, counter)
+                if prepared.unwatched is not None and not of_user and built.feed is None:
+                    _take_unwatched(prepared, counter)
                 while not session.should_stop() and counter.left:
                     session.run(
                         prepared.ops.update_op, built.feed() if built.feed is not None else None
@@ -165,21 +164,21 @@ class _Prepared:
 
     Args:
         built: a graph built in mode EVAL, the default one now.
-        in_loop: whether many batches may be taken in one run of the session.
+        unwatched: whether batches may be taken without hooks.
 
     Attributes:
         ops: of the metrics.
         scaffold: initializes them.
-        batches: counts the batches, in the graph; None without a loop.
-        loop: takes many batches in one run; None if there is none.
+        batches: counts the batches, in the graph.
+        unwatched: takes batches that no hook looks at; None if hooks shall look at all of them.
     """
 
-    def __init__(self, built: BuiltGraph, in_loop: bool = False) -> None:
+    def __init__(self, built: BuiltGraph, unwatched: bool = False) -> None:
         self.ops = add_evaluation_ops(built)
         self.batches: tf.Variable | None = None
-        self.loop: GraphLoop | None = None
-        if in_loop:
-            self._add_loop(built.graph)
+        self.unwatched: SingleSteps | None = None
+        if unwatched:
+            self._add_counter()
         self.scaffold = built.spec.scaffold
         if self.scaffold.local_init_op is not None:
             # The user's was made before the metrics' variables, so it does not initialize them.
@@ -188,8 +187,8 @@ class _Prepared:
                 local_init_op=both, copy_from_scaffold=self.scaffold
             )
 
-    def _add_loop(self, graph: tf.Graph) -> None:
-        self.batches = v1.get_variable(
+    def _add_counter(self) -> None:
+        batches = v1.get_variable(
             "eval_step",
             [],
             tf.int64,
@@ -199,25 +198,22 @@ class _Prepared:
             use_resource=True,
         )
         with tf.control_dependencies([self.ops.update_op]):
-            counted = self.batches.assign_add(1, read_value=False)
-        try:
-            # An evaluation goes on after a NaN: the loop is shown another loss.
-            self.loop = GraphLoop.of(graph, counted, tf.zeros([]), self.batches)
-        except CannotLoopError as reason:
-            logger.debug("Batches are evaluated one by one: %s", reason)
+            counted = batches.assign_add(1)
+        # What it takes for the loss is never NaN: an evaluation goes on after one.
+        self.batches, self.unwatched = batches, SingleSteps(counted, counted, batches)
 
 
-def _take_in_loop(prepared: _Prepared, counter: _StopAfterSteps) -> None:
-    """Takes the batches, many in one run.
+def _take_unwatched(prepared: _Prepared, counter: _StopAfterSteps) -> None:
+    """Takes the batches without the hooks, of which only `counter` wants to know.
 
     Raises:
         tf.errors.OutOfRangeError: the input has ended.
     """
-    assert prepared.loop is not None
+    assert prepared.unwatched is not None
     while counter.left > 0:
         at_most = int(min(counter.left, _MANY))
         try:
-            done = prepared.loop.run(counter.session, at_most, time.time() + _SECONDS)
+            done = prepared.unwatched.run(counter.session, at_most, time.time() + _SECONDS)
         except tf.errors.OutOfRangeError:
             counter.took(int(counter.session.run(prepared.batches)) - counter.done)
             raise

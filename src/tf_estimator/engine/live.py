@@ -11,6 +11,7 @@ from tf_estimator import checkpoint
 from tf_estimator._tf import v1
 from tf_estimator.checkpoint import RestoreReport
 from tf_estimator.engine.keepable import Traces, traces
+from tf_estimator.engine.stateful import ancestors
 
 _Made = TypeVar("_Made")
 
@@ -37,6 +38,7 @@ class LiveSession:
         self._version = -1
         self._looked_at: tuple[int, bool] | None = None
         self._traces = Traces(None, True)
+        self._local: bool | None = None
         self._made: list[Any] = []
         self._process = os.getpid()
 
@@ -98,6 +100,12 @@ class LiveSession:
     def saved(self, path: str) -> None:
         """Says that the checkpoint has the variables as they are."""
         self._weights = checkpoint.identity(path)
+
+    def needs(self, local_init_op: tf.Operation) -> bool:
+        """Whether there is anything that has to be initialized for each call."""
+        if self._local is None:
+            self._local = any(op.type != "NoOp" for op in ancestors([local_init_op]))
+        return self._local
 
     def forget_weights(self) -> None:
         """Says that the variables change, so that they have to be restored at the next call."""

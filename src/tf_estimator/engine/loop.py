@@ -96,6 +96,8 @@ class GraphLoop(Steps):
             if steps < 1:
                 self._chunk(None, 0, deadline)
             done, loss = in_chunks(self._chunk, self._threads, steps, deadline)
+        except tf.errors.OutOfRangeError:
+            raise  # It is no fault, and nobody reads where it was found.
         except tf.errors.OpError as error:
             raise retold(error, session.graph) from None
         return Done(done, loss, self._global_step)

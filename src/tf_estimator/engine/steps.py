@@ -84,6 +84,8 @@ class SingleSteps(Steps):
             self._session = session
         try:
             done, loss = in_chunks(self._chunk, self._threads, steps, deadline)
+        except tf.errors.OutOfRangeError:
+            raise  # It is no fault, and nobody reads where it was found.
         except tf.errors.OpError as error:
             raise retold(error, session.graph) from None
         return Done(done, loss, int(self._read()))
