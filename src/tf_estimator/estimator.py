@@ -12,7 +12,7 @@ import tensorflow as tf
 from tf_estimator import _checks, checkpoint, engine, summaries
 from tf_estimator._tf import logger, v1
 from tf_estimator.config import RunConfig, with_model_dir
-from tf_estimator.engine import serve
+from tf_estimator.engine.serve import server as serve
 from tf_estimator.predictor import Predictor
 from tf_estimator.spec import EstimatorSpec, ModeKeys
 
@@ -171,7 +171,7 @@ class Estimator:
             return self
         if steps is not None or max_steps is not None:
             all_hooks.append(v1.train.StopAtStepHook(steps, max_steps))
-        with self._graph(ModeKeys.TRAIN, input_fn, self.latest_checkpoint()) as built:
+        with self._graph(ModeKeys.TRAIN, input_fn, self.latest_checkpoint(), all_hooks) as built:
             if not self._has_trained:
                 # Said of a new process; that a next call reads anew is what calls do.
                 step = checkpoint.step_of_latest(self.model_dir)
@@ -301,7 +301,7 @@ class Estimator:
         engine.check_input_fn(input_fn)
         all_hooks = _checks.hooks("hooks", hooks)
         path = self._checkpoint_path(checkpoint_path)
-        with self._graph(ModeKeys.PREDICT, input_fn, path) as built:
+        with self._graph(ModeKeys.PREDICT, input_fn, path, all_hooks) as built:
             if path is None and self._warm_start_settings is None:
                 engine.require_given_weights(built, self.model_dir)
             predictions = engine.chosen_predictions(built.spec.predictions, predict_keys)
@@ -573,7 +573,7 @@ class Estimator:
     ) -> Iterator[tuple[Any, dict[str, Any]]]:
         """The metrics of each checkpoint, None for initial weights, written as soon as known."""
         paths = list(paths)
-        with self._graph(ModeKeys.EVAL, input_fn, paths[0] if paths else None) as built:
+        with self._graph(ModeKeys.EVAL, input_fn, paths[0] if paths else None, hooks) as built:
             evaluate = engine.evaluator(built, self._config)
             for path in paths:
                 results = evaluate(hooks, path, steps)
@@ -583,7 +583,11 @@ class Estimator:
 
     @contextlib.contextmanager
     def _graph(
-        self, mode: str, input_fn: Callable[..., Any], checkpoint_path: str | None
+        self,
+        mode: str,
+        input_fn: Callable[..., Any],
+        checkpoint_path: str | None,
+        hooks: Sequence[tf.compat.v1.train.SessionRunHook],
     ) -> Iterator[engine.BuiltGraph]:
         """The graph for one call: a kept one, or a new one.
 
@@ -597,7 +601,12 @@ class Estimator:
         is_cold = mode == ModeKeys.TRAIN and self._warm_start_settings is None
         if checkpoint_path is not None or is_cold:
             with self._keeper.lent(
-                self._model, mode, read_input, self._config, self._keep_restore_report
+                self._model,
+                mode,
+                read_input,
+                self._config,
+                self._keep_restore_report,
+                has_hooks=bool(hooks),
             ) as built:
                 yield built
             return

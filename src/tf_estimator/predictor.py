@@ -13,8 +13,8 @@ from typing import Any
 import tensorflow as tf
 
 from tf_estimator import _checks
-from tf_estimator.engine import saved_model
-from tf_estimator.engine.endpoint import Ready
+from tf_estimator.engine.serve import saved_model
+from tf_estimator.engine.serve.endpoint import Ready
 
 _DEFAULT_OUTPUT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from tf_estimator.engine.looks import Looks
+from tf_estimator.engine.steps.looks import Looks
 
 v1 = tf.compat.v1
 

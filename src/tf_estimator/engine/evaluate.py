@@ -15,7 +15,7 @@ from tf_estimator.config import RunConfig
 from tf_estimator.engine.graph import BuiltGraph
 from tf_estimator.engine.restore import restoring_session_creator
 from tf_estimator.engine.sessions import monitored_session
-from tf_estimator.engine.steps import SingleSteps
+from tf_estimator.engine.steps.single import SingleSteps
 
 _LOSS = "loss"
 # How often it is said how far an evaluation is, in seconds, and for how many batches it is asked.
@@ -139,9 +139,7 @@ def evaluator(built: BuiltGraph, config: RunConfig) -> Callable[..., dict[str, A
             )
             if live is not None:
                 targets = [prepared.ops.update_op, prepared.ops.values]
-                live.expects(
-                    built.graph, targets, built.inputs, hooks, built.spec.evaluation_hooks
-                )
+                live.expects(built.graph, targets, built.inputs, hooks, built.spec.evaluation_hooks)
             with monitored_session(creator, all_hooks) as session:
                 if prepared.unwatched is not None and not of_user and built.feed is None:
                     _take_unwatched(prepared, counter)
@@ -183,9 +181,7 @@ class _Prepared:
         if self.scaffold.local_init_op is not None:
             # The user's was made before the metrics' variables, so it does not initialize them.
             both = tf.group(self.scaffold.local_init_op, v1.train.Scaffold.default_local_init_op())
-            self.scaffold = v1.train.Scaffold(
-                local_init_op=both, copy_from_scaffold=self.scaffold
-            )
+            self.scaffold = v1.train.Scaffold(local_init_op=both, copy_from_scaffold=self.scaffold)
 
     def _add_counter(self) -> None:
         batches = v1.get_variable(

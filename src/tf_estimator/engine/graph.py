@@ -10,9 +10,9 @@ import tensorflow as tf
 from tf_estimator._tf import v1
 from tf_estimator.checkpoint import RestoreReport
 from tf_estimator.config import RunConfig
-from tf_estimator.engine.by_value import CalledInput
 from tf_estimator.engine.inputs import GraphInput
-from tf_estimator.engine.live import LiveSession
+from tf_estimator.engine.keep.by_value import CalledInput
+from tf_estimator.engine.keep.live import LiveSession
 from tf_estimator.engine.model import Model
 from tf_estimator.spec import EstimatorSpec, ModeKeys
 
@@ -67,12 +67,14 @@ class Begun:
         mode: the ModeKeys it is for.
         input: what input_fn made in it.
         global_step: the step variable.
+        device_function: places the operations; it counts, so that one serves the whole graph.
     """
 
     graph: tf.Graph
     mode: str
     input: GraphInput | CalledInput
     global_step: tf.Variable
+    device_function: Callable[..., str] | None
 
 
 def begin(
@@ -104,7 +106,7 @@ def begin(
             step = _copied_step()
         else:
             step = v1.train.get_or_create_global_step()
-        return Begun(graph, mode, read_input(), step)
+        return Begun(graph, mode, read_input(), step, device)
 
 
 @functools.cache
@@ -135,14 +137,14 @@ def finish(
     Args:
         model: the checked model_fn.
         begun: the graph.
-        config: the device function comes from it, and model_fn sees it.
+        config: model_fn sees it.
         on_restore: told of every restore of the graph's variables.
 
     Returns:
         The BuiltGraph; nothing has run yet.
     """
     graph, mode = begun.graph, begun.mode
-    with graph.as_default(), v1.device(_device_function(mode, config)):
+    with graph.as_default(), v1.device(begun.device_function):
         spec = model.call(begun.input.features, begun.input.labels, mode, config)
     savers = graph.get_collection(v1.GraphKeys.SAVERS)
     has_own_saver = bool(savers) or spec.scaffold.saver is not None

@@ -12,7 +12,7 @@ from tf_estimator._tf import logger, v1
 from tf_estimator.checkpoint import RestoreReport
 from tf_estimator.config import RunConfig, default_session_config
 from tf_estimator.engine.graph import BuiltGraph
-from tf_estimator.engine.live import LiveSession
+from tf_estimator.engine.keep.live import LiveSession
 
 # How much of a checkpoint is in memory at a time, about, while it is restored in part.
 _BYTES_AT_A_TIME: Final = 1 << 28
@@ -62,9 +62,9 @@ class RestoringSessionCreator(v1.train.SessionCreator):
         if self._folder is not None:
             path = tf.train.latest_checkpoint(self._folder)
         live = self._built.live
-        if live is not None and (session := live.session(self._built.graph)) is not None:
-            if path is not None and self._goes_on(live, session, path):
-                return session
+        session = live.session(self._built.graph) if live is not None else None
+        if session is not None and path is not None and self._goes_on(live, session, path):
+            return session
         report = self._compared(path)
         if live is not None:
             # Before it is read, so that what is written meanwhile is noticed the next time.

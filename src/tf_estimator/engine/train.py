@@ -11,15 +11,13 @@ from tf_estimator._tf import add_saving_listeners, logger, v1
 from tf_estimator.config import RunConfig, default_session_config
 from tf_estimator.engine import input_state
 from tf_estimator.engine.graph import BuiltGraph
-from tf_estimator.engine.live import LiveSession
+from tf_estimator.engine.keep.live import LiveSession
 from tf_estimator.engine.partial_restore import RestoringSessionCreator
 from tf_estimator.engine.saving import SaverHook
 from tf_estimator.engine.sessions import monitored_session
-from tf_estimator.engine.take_steps import StepReader, Taken, take_steps
-from tf_estimator.engine.steps import Steps
-from tf_estimator.engine.unwatched import unwatched_steps
-from tf_estimator.spec import EstimatorSpec
-
+from tf_estimator.engine.steps.single import Steps
+from tf_estimator.engine.steps.take_steps import StepReader, Taken, take_steps
+from tf_estimator.engine.steps.unwatched import unwatched_steps
 
 # Of TensorFlow's hooks those that change nothing in a session.
 _HARMLESS = (
@@ -123,9 +121,7 @@ def _prepared(
     return unwatched
 
 
-def _keep_weights(
-    live: LiveSession, hooks: Sequence[tf.compat.v1.train.SessionRunHook]
-) -> None:
+def _keep_weights(live: LiveSession, hooks: Sequence[tf.compat.v1.train.SessionRunHook]) -> None:
     """Where the last thing done to a kept session was to save it, the next call need not restore.
 
     Not where a hook of the user's may have come after.

@@ -14,8 +14,8 @@ import pytest
 import tensorflow as tf
 from hypothesis import strategies as st
 
-from tf_estimator.engine import looks
-from tf_estimator.engine.looks import Looks
+from tf_estimator.engine.steps import looks
+from tf_estimator.engine.steps.looks import Looks
 
 v1 = tf.compat.v1
 train = v1.train

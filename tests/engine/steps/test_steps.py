@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_estimator.engine import steps
-from tf_estimator.engine.steps import SingleSteps, ThreadChoice
+from tf_estimator.engine.steps import single as steps
+from tf_estimator.engine.steps.single import SingleSteps, ThreadChoice
 
 v1 = tf.compat.v1
 FOREVER = 1e12

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_estimator._tf import v1
-from tf_estimator.engine.compilable import NotCompilableError
+from tf_estimator.engine.steps.compilable import NotCompilableError
 
 # How many batches are read at a time, and their bytes. Hooks look at every hundredth step, or less.
 MOST_BATCHES: Final = 100

@@ -20,8 +20,8 @@ import tensorflow as tf
 
 from tf_estimator._tf import v1
 from tf_estimator.engine import inputs
-from tf_estimator.engine.dataset_value import CannotBring, DatasetValue
-from tf_estimator.engine.input_body import ITERATORS, Body, described
+from tf_estimator.engine.keep.dataset_value import CannotBring, DatasetValue
+from tf_estimator.engine.keep.input_body import ITERATORS, Body, described
 
 __all__ = ["Brought", "CalledInput", "CannotBring", "Inlet", "called"]
 

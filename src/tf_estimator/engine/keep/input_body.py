@@ -7,7 +7,12 @@ import numpy as np
 import tensorflow as tf
 
 from tf_estimator._tf import v1
-from tf_estimator.engine.dataset_value import LARGEST, CannotBring, constant_bytes, reads_variable
+from tf_estimator.engine.keep.dataset_value import (
+    LARGEST,
+    CannotBring,
+    constant_bytes,
+    reads_variable,
+)
 from tf_estimator.engine.stateful import called_functions
 
 ITERATORS: Final = frozenset({"Iterator", "IteratorV2", "OneShotIterator"})

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tf_estimator._tf import v1
 from tf_estimator.engine.stateful import ancestors, called_functions, is_source, seeded_random_op
-from tf_estimator.engine.steps import Done, Steps, ThreadChoice, in_chunks, retold
+from tf_estimator.engine.steps.single import Done, Steps, ThreadChoice, in_chunks, retold
 
 _SCOPE: Final = "steps_per_loop"
 _V1_CONTROL_FLOW: Final = frozenset(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_estimator.engine.loop import CannotLoopError, GraphLoop
+from tf_estimator.engine.steps.loop import CannotLoopError, GraphLoop
 
 v1 = tf.compat.v1
 FOREVER = 1e12

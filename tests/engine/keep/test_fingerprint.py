@@ -21,7 +21,7 @@ import tensorflow as tf
 from hypothesis import strategies as st
 
 import tf_estimator
-from tf_estimator.engine.fingerprint import difference, fingerprint
+from tf_estimator.engine.keep.fingerprint import difference, fingerprint
 
 v1 = tf.compat.v1
 

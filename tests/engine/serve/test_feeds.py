@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_estimator.engine.feeds import Feeds
-from tf_estimator.engine.placeholders import placeholders
+from tf_estimator.engine.serve.feeds import Feeds
+from tf_estimator.engine.serve.placeholders import placeholders
 
 v1 = tf.compat.v1
 Pair = collections.namedtuple("Pair", ["left", "right"])

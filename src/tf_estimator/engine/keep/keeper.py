@@ -9,11 +9,11 @@ from typing import Any, Final
 from tf_estimator._tf import logger, unfinalize
 from tf_estimator.checkpoint import RestoreReport
 from tf_estimator.config import RunConfig
-from tf_estimator.engine import by_value
-from tf_estimator.engine.by_value import CalledInput
-from tf_estimator.engine.fingerprint import Fingerprint, difference, fingerprint
 from tf_estimator.engine.graph import Begun, BuiltGraph, begin, finish, global_step_read
-from tf_estimator.engine.live import LiveSession
+from tf_estimator.engine.keep import by_value
+from tf_estimator.engine.keep.by_value import CalledInput
+from tf_estimator.engine.keep.fingerprint import Fingerprint, difference, fingerprint
+from tf_estimator.engine.keep.live import LiveSession
 from tf_estimator.engine.model import Model
 from tf_estimator.spec import ModeKeys
 
@@ -21,8 +21,8 @@ _OnRestore = Callable[[RestoreReport | None], None]
 
 # How many are kept by default: one of each mode, and one more of another input.
 _GRAPHS: Final = 4
-# What the variables of all kept graphs may take in memory, in bytes. A model as large as this spends
-# its time on its variables, not on being built.
+# What the variables of all kept graphs may take in memory, in bytes. A model as large as this
+# spends its time on its variables, not on being built.
 _BYTES: Final = 1 << 30
 
 
@@ -91,6 +91,8 @@ class Keeper:
         read_input: Callable[[], CalledInput],
         config: RunConfig,
         on_restore: _OnRestore,
+        *,
+        has_hooks: bool = False,
     ) -> Iterator[BuiltGraph]:
         """A graph of one mode for one call.
 
@@ -100,6 +102,7 @@ class Keeper:
             read_input: makes the input in the default graph.
             config: of the graph.
             on_restore: told of every restore of the graph's variables.
+            has_hooks: whether the user's hooks will run in the session.
 
         Yields:
             The BuiltGraph, whose input starts with the session of the call.
@@ -111,7 +114,7 @@ class Keeper:
         with self._lock:
             is_kept = any(one.built.mode == mode for one in self._kept)
         begun = begin(mode, read_input, config, to_compare=is_kept)
-        kept, built, brought = self._taken(model, begun, config, on_restore)
+        kept, built, brought = self._taken(model, begun, config, on_restore, has_hooks)
         if kept is None:
             kept, built = _new(model, begun, config, on_restore)
         if kept is None:
@@ -141,9 +144,14 @@ class Keeper:
             one.live.close()
 
     def _taken(
-        self, model: Model, begun: Begun, config: RunConfig, on_restore: _OnRestore
+        self,
+        model: Model,
+        begun: Begun,
+        config: RunConfig,
+        on_restore: _OnRestore,
+        has_hooks: bool,
     ) -> tuple[_Kept | None, Any, by_value.Brought | None]:
-        kept = self._found(model, begun, config)
+        kept = self._found(model, begun, config, has_hooks)
         if kept is None:
             return None, None, None
         try:
@@ -159,7 +167,9 @@ class Keeper:
         )
         return kept, built, brought
 
-    def _found(self, model: Model, begun: Begun, config: RunConfig) -> _Kept | None:
+    def _found(
+        self, model: Model, begun: Begun, config: RunConfig, has_hooks: bool
+    ) -> _Kept | None:
         """Takes a kept graph that fits out of the list."""
         with self._lock:
             candidates = [one for one in reversed(self._kept) if one.built.mode == begun.mode]
@@ -169,6 +179,9 @@ class Keeper:
                 reason = "its params or its config are others"
             elif not kept.inlet.takes(begun.input):
                 reason = "its input is of another kind"
+            elif kept.inlet.is_fed and has_hooks:
+                # What they run by themselves would read the input of the first call.
+                reason = "its input would have to be fed to hooks as well"
             elif changed := difference(kept.reads, _what_is_read(model, config)):
                 reason = f"{changed} has changed"
             else:
@@ -209,10 +222,13 @@ def _new(
     reads = _what_is_read(model, config)
     try:
         inlet = by_value.Inlet(begun.input)
-        if inlet.is_fed and begun.mode == ModeKeys.TRAIN:
-            raise by_value.CannotBring("to feed each step takes longer than to build the graph")
     except by_value.CannotBring as reason:
         _say(begun.mode, reason)
+        return None, built
+    has_hooks = built.spec.evaluation_hooks or built.spec.prediction_hooks
+    if inlet.is_fed and (has_hooks or begun.mode == ModeKeys.TRAIN):
+        # To feed each step takes longer than to build the graph.
+        _say(begun.mode, "its input would have to be fed to each step, and to hooks")
         return None, built
     with built.graph.as_default():
         # Else the first hook that begins would make it, and seem to add to the graph.

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tf_estimator import RunConfig
-from tf_estimator.engine import by_value, dataset_value
+from tf_estimator.engine.keep import by_value, dataset_value
 from tf_estimator.inputs import array_input, numpy_input_fn
 
 v1 = tf.compat.v1

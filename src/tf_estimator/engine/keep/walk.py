@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from tf_estimator.engine import kinds
-from tf_estimator.engine.kinds import Mode
-from tf_estimator.engine.plain_values import PLAIN_VALUE, array_token, exact, short
+from tf_estimator.engine.keep import kinds
+from tf_estimator.engine.keep.kinds import Mode
+from tf_estimator.engine.keep.plain_values import PLAIN_VALUE, array_token, exact, short
 
 _LIMIT = 10_000
 _AGAIN = "again"

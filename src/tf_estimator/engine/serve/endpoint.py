@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tf_estimator import _checks
 from tf_estimator._tf import direct_call, v1
-from tf_estimator.engine.feeds import Feeds
+from tf_estimator.engine.serve.feeds import Feeds
 
 
 class Endpoint:

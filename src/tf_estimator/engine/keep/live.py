@@ -10,7 +10,7 @@ import tensorflow as tf
 from tf_estimator import checkpoint
 from tf_estimator._tf import v1
 from tf_estimator.checkpoint import RestoreReport
-from tf_estimator.engine.keepable import Traces, traces
+from tf_estimator.engine.keep.keepable import Traces, traces
 from tf_estimator.engine.stateful import ancestors
 
 _Made = TypeVar("_Made")
@@ -81,7 +81,7 @@ class LiveSession:
     def opened(self, session: tf.compat.v1.Session) -> None:
         """Takes a new session, which from now on only `close` closes."""
         self.close()
-        session.close = _stays_open  # type: ignore[method-assign]
+        session.close = _stays_open
         self._session = session
 
     def has(self, path: str) -> bool:

@@ -10,9 +10,9 @@ import pytest
 import tensorflow as tf
 
 from tf_estimator import EstimatorSpec, RunConfig
-from tf_estimator.engine.endpoint import Endpoint, Ready
 from tf_estimator.engine.model import Model
-from tf_estimator.engine.serve import server
+from tf_estimator.engine.serve.endpoint import Endpoint, Ready
+from tf_estimator.engine.serve.server import server
 
 v1 = tf.compat.v1
 

@@ -20,13 +20,13 @@ from tf_estimator import _checks, checkpoint
 from tf_estimator._tf import logger, v1, without_deprecation_notes
 from tf_estimator.checkpoint import RestoreReport, WarmStartSettings
 from tf_estimator.config import RunConfig
-from tf_estimator.engine.endpoint import Endpoint, Ready, chosen, tensors_of
 from tf_estimator.engine.graph import BuiltGraph, build
 from tf_estimator.engine.inputs import GraphInput
 from tf_estimator.engine.model import Model
-from tf_estimator.engine.placeholders import placeholders
 from tf_estimator.engine.predict import chosen_predictions
 from tf_estimator.engine.restore import require_given_weights, restoring_session_creator
+from tf_estimator.engine.serve.endpoint import Endpoint, Ready, chosen, tensors_of
+from tf_estimator.engine.serve.placeholders import placeholders
 from tf_estimator.engine.sessions import TheInputGoesOn
 from tf_estimator.export import signatures
 from tf_estimator.spec import ModeKeys

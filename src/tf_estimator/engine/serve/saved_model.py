@@ -9,7 +9,7 @@ import tensorflow as tf
 from tf_estimator import _checks
 from tf_estimator._tf import v1, without_deprecation_notes
 from tf_estimator.config import default_session_config
-from tf_estimator.engine.endpoint import Endpoint, Ready, chosen, tensors_of
+from tf_estimator.engine.serve.endpoint import Endpoint, Ready, chosen, tensors_of
 from tf_estimator.export import signatures
 from tf_estimator.export.garbage import exports
 from tf_estimator.spec import ModeKeys

@@ -4,10 +4,10 @@ import tensorflow as tf
 
 from tf_estimator._tf import logger
 from tf_estimator.config import RunConfig
-from tf_estimator.engine.compiled_loop import compiled_steps
 from tf_estimator.engine.graph import BuiltGraph
-from tf_estimator.engine.loop import CannotLoopError, GraphLoop
-from tf_estimator.engine.steps import SingleSteps, Steps
+from tf_estimator.engine.steps.compiled_loop import compiled_steps
+from tf_estimator.engine.steps.loop import CannotLoopError, GraphLoop
+from tf_estimator.engine.steps.single import SingleSteps, Steps
 
 
 def unwatched_steps(
@@ -45,9 +45,7 @@ def unwatched_steps(
 def _uncompiled(built: BuiltGraph, *, allow_seeded: bool) -> Steps | None:
     spec, step = built.spec, built.global_step
     try:
-        return GraphLoop.of(
-            built.graph, spec.train_op, spec.loss, step, allow_seeded=allow_seeded
-        )
+        return GraphLoop.of(built.graph, spec.train_op, spec.loss, step, allow_seeded=allow_seeded)
     except CannotLoopError as reason:
         logger.debug("Steps are not put into a loop: %s", reason)
     if not isinstance(step, tf.Variable):

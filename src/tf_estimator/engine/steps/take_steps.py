@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from tf_estimator._tf import logger, v1
 from tf_estimator.engine.graph import BuiltGraph
-from tf_estimator.engine.looks import Looks
-from tf_estimator.engine.steps import Steps
+from tf_estimator.engine.steps.looks import Looks
+from tf_estimator.engine.steps.single import Steps
 
 # The longest that hooks are kept from looking, in seconds: they may go by the clock, and Ctrl-C is
 # heard only between two calls of the session.

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from tf_estimator import optimizers
 from tf_estimator._tf import logger
-from tf_estimator.engine.compiled_loop import CompiledLoop, compiled_steps
-from tf_estimator.engine.steps import SingleSteps
+from tf_estimator.engine.steps.compiled_loop import CompiledLoop, compiled_steps
+from tf_estimator.engine.steps.single import SingleSteps
 
 v1 = tf.compat.v1
 ROWS = 8

@@ -3,7 +3,7 @@
 import bisect
 from typing import Any
 
-from tf_estimator.engine.walk import CannotTellError, Walk, path
+from tf_estimator.engine.keep.walk import CannotTellError, Walk, path
 
 
 class Fingerprint:

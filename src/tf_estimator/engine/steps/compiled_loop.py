@@ -11,9 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from tf_estimator._tf import logger, v1
-from tf_estimator.engine.batch_stack import BatchStack, Stretch
-from tf_estimator.engine.compilable import CompilableStep, NotCompilableError, compilable_step
-from tf_estimator.engine.steps import Done, Steps, retold
+from tf_estimator.engine.steps.batch_stack import BatchStack, Stretch
+from tf_estimator.engine.steps.compilable import CompilableStep, NotCompilableError, compilable_step
+from tf_estimator.engine.steps.single import Done, Steps, retold
 
 # XLA cannot read the clock: a run is given as many steps as should take this long, in seconds.
 _LONGEST_RUN: Final = 0.1
@@ -115,7 +115,6 @@ class CompiledLoop(Steps):
         self.initializer_feed: dict[tf.Tensor, Any] = {}
         self._shapes: list[tuple[int, ...]] | None = None
         self._seconds_a_step = 0.0
-
 
     @property
     def compiled(self) -> bool:

@@ -1,0 +1,1 @@
+"""Graphs and sessions that are kept between calls, and the inputs that later calls bring."""

@@ -1,0 +1,1 @@
+"""Answering one request at a time, from a model or a SavedModel."""
