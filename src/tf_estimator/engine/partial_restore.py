@@ -62,9 +62,10 @@ class RestoringSessionCreator(v1.train.SessionCreator):
         if self._folder is not None:
             path = tf.train.latest_checkpoint(self._folder)
         live = self._built.live
-        session = live.session(self._built.graph) if live is not None else None
-        if session is not None and path is not None and self._goes_on(live, session, path):
-            return session
+        if live is not None and path is not None:
+            session = live.session(self._built.graph)
+            if session is not None and self._goes_on(live, session, path):
+                return session
         report = self._compared(path)
         if live is not None:
             # Before it is read, so that what is written meanwhile is noticed the next time.

@@ -70,7 +70,7 @@ class Kept:
     def batches(self, input_fn, collect=False):
         given = called(input_fn)
         assert self.inlet.takes(given)
-        brought = self.inlet.bring(given)
+        brought = self.inlet.bring(given, briefly=True)
         for hook in brought.hooks:
             hook.after_create_session(self.session, None)
         del given

@@ -208,7 +208,7 @@ class Inlet:
         starts = []
         for gate, dataset in zip(self._gates, given.datasets, strict=True):
             feeds[gate.given] = dataset.serialized()
-            starts.append(gate.start_instantly if dataset.is_instant else gate.start)
+            starts.append(gate.start_instantly if briefly and dataset.is_instant else gate.start)
         if not starts:
             return Brought((), None, _nothing)
         return Brought((_StartsIterators(self, starts, feeds, given.graph),), None, _nothing)

@@ -30,6 +30,7 @@ _INSTANT: Final = frozenset(
         "PrefetchDataset",
         "RebatchDataset",
         "RebatchDatasetV2",
+        "RepeatDataset",
         "ShuffleDataset",
         "SkipDataset",
         "TakeDataset",

@@ -155,7 +155,7 @@ class Keeper:
         if kept is None:
             return None, None, None
         try:
-            brought = kept.inlet.bring(begun.input)
+            brought = kept.inlet.bring(begun.input, briefly=begun.mode != ModeKeys.TRAIN)
         except by_value.CannotBring as reason:
             kept.live.close()
             _say(begun.mode, reason)
