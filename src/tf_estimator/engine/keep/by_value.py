@@ -194,8 +194,13 @@ class Inlet:
         except CannotBring:
             return False
 
-    def bring(self, given: CalledInput | inputs.GraphInput) -> Brought:
+    def bring(self, given: CalledInput | inputs.GraphInput, *, briefly: bool = False) -> Brought:
         """Brings an input that `takes` said yes to.
+
+        Args:
+            given: the input.
+            briefly: whether it will be read for a short time, so that a quick start is worth more
+                than threads that read ahead.
 
         Raises:
             CannotBring: it does not fit after all; nothing has changed, and `given` is as it was.
