@@ -338,12 +338,17 @@ def unfinalize(graph: tf.Graph) -> None:
 
 
 def direct_call(
-    session: tf.compat.v1.Session, feeds: Iterable[tf.Tensor], fetches: Iterable[tf.Tensor]
+    session: tf.compat.v1.Session,
+    feeds: Iterable[tf.Tensor],
+    fetches: Iterable[tf.Tensor],
+    *,
+    targets: Iterable[tf.Operation] = (),
+    in_caller: bool = True,
 ) -> Callable[..., list[Any]]:
     """A function of the values of `feeds`, NumPy arrays, to the list of values of `fetches`.
 
-    It runs in the caller's thread, and many threads may call it. An array that it returns may share
-    its memory with a weight, a constant or a fed array: copy what goes to a user.
+    Many threads may call it. An array that it returns may share its memory with a weight, a
+    constant or a fed array: copy what goes to a user.
 
     Why: `Session.run`, and `make_callable` with feeds, sort out feeds and fetches at every call,
     which takes ten times as long as a small model. What is sorted out once has no public name.
@@ -353,20 +358,26 @@ def direct_call(
         session: an open one.
         feeds: dense tensors, each once.
         fetches: dense tensors, none of them in `feeds`.
+        targets: operations that run as well.
+        in_caller: whether operations run in the thread that calls, or in TensorFlow's pool.
     """
     feed_names = [tensor.name for tensor in feeds]
     fetch_names = [tensor.name for tensor in fetches]
+    targets = list(targets)
     prepare = getattr(session, "_make_callable_from_options", None)
     if prepare is not None and _CallableOptions is not None:
-        options = _CallableOptions(feed=feed_names, fetch=fetch_names)
-        options.run_options.inter_op_thread_pool = -1
+        options = _CallableOptions(
+            feed=feed_names, fetch=fetch_names, target=[op.name for op in targets]
+        )
+        if in_caller:
+            options.run_options.inter_op_thread_pool = -1
         with contextlib.suppress(tf.errors.UnimplementedError):
             return prepare(options)
-    run_options = v1.RunOptions(inter_op_thread_pool=-1)
+    run_options = v1.RunOptions(inter_op_thread_pool=-1) if in_caller else None
 
     def run(*values: Any) -> list[Any]:
         given = dict(zip(feed_names, values, strict=True))
-        return session.run(fetch_names, given, options=run_options)
+        return session.run([fetch_names, targets], given, options=run_options)[0]
 
     return run
 

@@ -176,6 +176,17 @@ class TestHooks:
         stop = watch(lambda steps, context: context.request_stop() if steps == 2 else None)
         assert with_metrics(lambda x: None).evaluate(endless, hooks=[stop])["loss"] == 1.5
 
+    def test_they_can_read_how_many_batches_are_done(self, with_metrics, three_batches, watch):
+        def read(_, context):
+            (batches,) = context.session.graph.get_collection(v1.GraphKeys.EVAL_STEP)
+            done.append(int(context.session.run(batches)))
+
+        done = []
+        estimator = with_metrics(lambda x: None)
+        for _ in range(2):
+            estimator.evaluate(three_batches, hooks=[watch(read)])
+        assert done == [1, 2, 3] * 2
+
 
 class TestEventFiles:
     def test_metrics_and_the_checkpoint_are_appended(

@@ -278,6 +278,17 @@ class TestHooks:
         make_estimator(tf_random_seed=7).train(endless, hooks=[Reader()], steps=1)
         assert seen == {"seed": 7, "finalized": False}
 
+    def test_begin_may_add_a_variable_again_and_again(self, make_estimator, endless):
+        class Adder(v1.train.SessionRunHook):
+            def begin(self):
+                self.variable = v1.get_variable("mine", [], initializer=v1.ones_initializer())
+
+        estimator = make_estimator()
+        for _ in range(3):
+            estimator.train(endless, hooks=[Adder()], steps=1)
+        assert estimator.get_variable_value("mine") == 1.0
+        assert step_of(estimator) == 3
+
     def test_a_hook_can_feed(self, make_estimator, trivial_spec, endless):
         def model_fn(features, mode):
             return trivial_spec(mode, loss=v1.placeholder_with_default(1.0, [], name="fed"))

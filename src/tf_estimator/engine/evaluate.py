@@ -138,14 +138,14 @@ def evaluator(built: BuiltGraph, config: RunConfig) -> Callable[..., dict[str, A
                 ready, checkpoint_path, config, config.evaluation_master
             )
             if live is not None:
-                targets = [prepared.ops.update_op, prepared.ops.values]
+                targets = [prepared.count_op, prepared.ops.values]
                 live.expects(built.graph, targets, built.inputs, hooks, built.spec.evaluation_hooks)
             with monitored_session(creator, all_hooks) as session:
                 if prepared.unwatched is not None and not of_user and built.feed is None:
                     _take_unwatched(prepared, counter)
                 while not session.should_stop() and counter.left:
                     session.run(
-                        prepared.ops.update_op, built.feed() if built.feed is not None else None
+                        prepared.count_op, built.feed() if built.feed is not None else None
                     )
         if not counter.done:
             raise _checks.wrong_value(
@@ -166,37 +166,37 @@ class _Prepared:
 
     Attributes:
         ops: of the metrics.
+        batches: counts the batches, in the graph, where hooks may read it.
+        count_op: takes one batch into all metrics, and counts it.
         scaffold: initializes them.
-        batches: counts the batches, in the graph.
         unwatched: takes batches that no hook looks at; None if hooks shall look at all of them.
     """
 
     def __init__(self, built: BuiltGraph, unwatched: bool = False) -> None:
         self.ops = add_evaluation_ops(built)
-        self.batches: tf.Variable | None = None
-        self.unwatched: SingleSteps | None = None
-        if unwatched:
-            self._add_counter()
+        self.batches = _batch_counter()
+        with tf.control_dependencies([self.ops.update_op]):
+            counted = tf.identity(self.batches.assign_add(1))
+        self.count_op: tf.Operation = counted.op
+        # What it takes for the loss is never NaN: an evaluation goes on after one.
+        self.unwatched = SingleSteps(counted, counted, self.batches) if unwatched else None
         self.scaffold = built.spec.scaffold
         if self.scaffold.local_init_op is not None:
             # The user's was made before the metrics' variables, so it does not initialize them.
             both = tf.group(self.scaffold.local_init_op, v1.train.Scaffold.default_local_init_op())
             self.scaffold = v1.train.Scaffold(local_init_op=both, copy_from_scaffold=self.scaffold)
 
-    def _add_counter(self) -> None:
-        batches = v1.get_variable(
-            "eval_step",
-            [],
-            tf.int64,
-            initializer=v1.zeros_initializer(),
-            trainable=False,
-            collections=[v1.GraphKeys.LOCAL_VARIABLES, v1.GraphKeys.EVAL_STEP],
-            use_resource=True,
-        )
-        with tf.control_dependencies([self.ops.update_op]):
-            counted = batches.assign_add(1)
-        # What it takes for the loss is never NaN: an evaluation goes on after one.
-        self.batches, self.unwatched = batches, SingleSteps(counted, counted, batches)
+
+def _batch_counter() -> tf.Variable:
+    return v1.get_variable(
+        "eval_step",
+        [],
+        tf.int64,
+        initializer=v1.zeros_initializer(),
+        trainable=False,
+        collections=[v1.GraphKeys.LOCAL_VARIABLES, v1.GraphKeys.EVAL_STEP],
+        use_resource=True,
+    )
 
 
 def _take_unwatched(prepared: _Prepared, counter: _StopAfterSteps) -> None:

@@ -62,9 +62,10 @@ class RestoringSessionCreator(v1.train.SessionCreator):
         if self._folder is not None:
             path = tf.train.latest_checkpoint(self._folder)
         live = self._built.live
-        if live is not None and path is not None:
+        if live is not None:
+            # Also where nothing is restored: it notices what hooks have added to the graph.
             session = live.session(self._built.graph)
-            if session is not None and self._goes_on(live, session, path):
+            if session is not None and path is not None and self._goes_on(live, session, path):
                 return session
         report = self._compared(path)
         if live is not None:

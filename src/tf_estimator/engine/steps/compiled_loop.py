@@ -1,7 +1,6 @@
 """Steps that no hook looks at, run by one program of XLA: `RunConfig(jit_compile=True)`."""
 
 import contextlib
-import functools
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import tensorflow as tf
 
-from tf_estimator._tf import logger, v1
+from tf_estimator._tf import direct_call, logger, v1
 from tf_estimator.engine.steps.batch_stack import BatchStack, Stretch
 from tf_estimator.engine.steps.compilable import CompilableStep, NotCompilableError, compilable_step
 from tf_estimator.engine.steps.single import Done, Steps, retold
@@ -18,8 +17,7 @@ from tf_estimator.engine.steps.single import Done, Steps, retold
 # XLA cannot read the clock: a run is given as many steps as should take this long, in seconds.
 _LONGEST_RUN: Final = 0.1
 _FIRST_RUN: Final = 5  # steps, to see how long one takes
-# The program is one operation. To hand it over to another thread would only take time.
-_IN_THIS_THREAD: Final = v1.RunOptions(inter_op_thread_pool=-1)
+_ZERO: Final = np.zeros([], np.int32)
 
 
 def compiled_steps(
@@ -133,15 +131,12 @@ class CompiledLoop(Steps):
         """Starts the batches in a new session, and compiles."""
         self._shapes = None
         self._stack.begin(session, self.initializer_feed)
-        results = session.make_callable(
-            self._results, [*self._fed, self._start, self._stop], accept_options=True
-        )
-        run = self._run = functools.partial(results, options=_IN_THIS_THREAD)
+        run = self._run = direct_call(session, [*self._fed, self._start, self._stop], self._results)
         self._run_single = session.make_callable(self._single[:2], self._step.components)
         self._read_step = session.make_callable(self._single[2])
         try:
             shapes, arrays = self._first_shapes()
-            run(*arrays, 0, 0)
+            run(*arrays, _ZERO, _ZERO)
         except tf.errors.OutOfRangeError:
             return  # There is not one batch, and `otherwise` finds that out as well.
         except (
@@ -210,7 +205,8 @@ class CompiledLoop(Steps):
         stretch.pad(self._stack.size)
         arrays = [stretch.arrays[n] for n in self._step.used]
         begun = time.perf_counter()
-        count, loss, global_step = self._run(*arrays, stretch.start, stretch.start + wanted)
+        bounds = (np.int32(stretch.start), np.int32(stretch.start + wanted))
+        count, loss, global_step = self._run(*arrays, *map(np.asarray, bounds))
         taken = time.perf_counter() - begun
         if count:
             self._seconds_a_step = taken / count

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import tensorflow as tf
 
-from tf_estimator._tf import v1
+from tf_estimator._tf import direct_call, v1
 
 
 class Done(NamedTuple):
@@ -71,14 +71,19 @@ class SingleSteps(Steps):
         self, train_op: tf.Operation | tf.Tensor, loss: tf.Tensor, global_step: tf.Variable
     ) -> None:
         # What the train_op gives is not asked for, only that it runs.
-        self._fetches = [getattr(train_op, "op", train_op), loss]
+        self._train_op, self._loss = getattr(train_op, "op", train_op), loss
         self._global_step = global_step
         self._session: tf.compat.v1.Session | None = None
 
     def run(self, session: tf.compat.v1.Session, steps: int, deadline: float) -> Done:
         """Takes the steps one by one; see Steps."""
         if session is not self._session:
-            self._step = session.make_callable(self._fetches, accept_options=True)
+            self._calls = {
+                in_caller: direct_call(
+                    session, [], [self._loss], targets=[self._train_op], in_caller=in_caller
+                )
+                for in_caller in (False, True)
+            }
             self._read = session.make_callable(self._global_step)
             self._threads = ThreadChoice.of(session)
             self._session = session
@@ -93,10 +98,10 @@ class SingleSteps(Steps):
     def _chunk(
         self, options: tf.compat.v1.RunOptions | None, steps: int, deadline: float
     ) -> tuple[int, Any]:
-        step, now = self._step, time.time
+        step, now = self._calls[options is not None], time.time
         done, loss = 0, None
         while done < steps:
-            _, loss = step(options=options)
+            (loss,) = step()
             done += 1
             # Only NaN differs from itself.
             if loss != loss or now() >= deadline:  # noqa: PLR0124

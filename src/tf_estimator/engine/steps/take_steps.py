@@ -40,6 +40,7 @@ class StepReader(v1.train.SessionRunHook):
         self._global_step = global_step
         self.loss: Any = None
         self.session: Any = None
+        self._read: Any = None
 
     def after_create_session(
         self, session: tf.compat.v1.Session, coord: tf.train.Coordinator
@@ -47,6 +48,7 @@ class StepReader(v1.train.SessionRunHook):
         """Keeps the session; there is another after one was lost."""
         del coord
         self.session = session
+        self._read = session.make_callable(self._global_step)
 
     def before_run(self, run_context: Any) -> tf.compat.v1.train.SessionRunArgs:
         """Asks for the loss."""
@@ -61,7 +63,7 @@ class StepReader(v1.train.SessionRunHook):
 
     def global_step(self) -> int:
         """The number of steps that are done."""
-        return int(self.session.run(self._global_step))
+        return int(self._read())
 
 
 @dataclasses.dataclass
