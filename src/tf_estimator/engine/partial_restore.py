@@ -91,8 +91,8 @@ class RestoringSessionCreator(v1.train.SessionCreator):
             if report is not None and report.new:
                 return False
             scaffold.saver.restore(session, path)
-        if live.needs(scaffold.local_init_op):
-            session.run(scaffold.local_init_op, scaffold.local_init_feed_dict)
+        if each_time := live.each_time(scaffold.local_init_op):
+            session.run(each_time, scaffold.local_init_feed_dict)
         if self._folder is not None:
             self._recover_list(scaffold.saver)
         self._tell(path, report)

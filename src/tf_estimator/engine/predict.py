@@ -88,7 +88,7 @@ def predict(
                 batch = session.run(predictions, feed)
             if built.live is not None:
                 # What a session gives may be the memory of a variable, and the caller may write.
-                batch = tf.nest.map_structure(np.copy, batch)
+                batch = tf.nest.map_structure(_copy, batch)
             yield from _examples(batch) if yield_single_examples else (batch,)
     except BaseException as error:
         with built.graph.as_default():
@@ -98,6 +98,11 @@ def predict(
     else:
         with built.graph.as_default():
             session.__exit__(None, None, None)
+
+
+def _copy(value: Any) -> Any:
+    """A copy of an array; a scalar of NumPy's or bytes cannot be written."""
+    return value.copy() if isinstance(value, np.ndarray) else value
 
 
 def _examples(batch: Any) -> Iterator[Any]:

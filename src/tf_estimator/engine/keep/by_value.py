@@ -39,6 +39,10 @@ class CalledInput:
     Args:
         returned: a tf.data.Dataset of the default graph, or nested tensors.
         collections: how many values each collection had before input_fn was called.
+
+    Attributes:
+        initializers: names of the operations that fill its tables and start its iterators, of
+            those that a session runs by itself.
     """
 
     def __init__(self, returned: Any, collections: dict[str, int]) -> None:
@@ -46,6 +50,9 @@ class CalledInput:
         self.returned = returned
         self._names = tuple(op.name for op in self.graph.get_operations())
         self._added = _added(self.graph, collections)
+        tables = v1.GraphKeys.TABLE_INITIALIZERS
+        added = self.graph.get_collection_ref(tables)[collections.get(tables, 0) :]
+        self.initializers: frozenset[str] = frozenset(op.name for op in added)
         self._has_labels = True
 
     def without_labels(self) -> "CalledInput":

@@ -6,6 +6,7 @@ an operation keeps for itself cannot be put back, and rules the session out.
 """
 
 import dataclasses
+import os
 import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final
@@ -32,7 +33,7 @@ _HARMLESS: Final = re.compile(
     |IsVariableInitialized|ReadVariableOp|_ReadVariablesOp|VariableShape|(Assign|Resource).*
     |HashTable(V2)?|LookupTable.*|InitializeTable.*
     |Iterator(V2)?|IteratorGetNext(Sync|AsOptional)?|MakeIterator|IteratorToStringHandle
-    |Placeholder.*|Assert|Print(V2)?|CheckNumericsV2?|PyFunc|EagerPyFunc
+    |Placeholder.*|Assert|Print(V2)?|CheckNumericsV2?
     |(Stateful)?PartitionedCall|(Stateless)?(While|If|Case)|SymbolicGradient
     |TensorArray.*|Stack(V2|Push|PushV2|Pop|PopV2|Close|CloseV2)?|Timestamp|NoOp
     |.*Summary|.*Dataset(V\d)?|DatasetFromGraph|DatasetToGraph(V2)?|AnonymousIterator.*
@@ -43,11 +44,13 @@ _HARMLESS: Final = re.compile(
 )
 # In the body of a function only the name of an operation is known, not whether it is stateful.
 _HARMFUL: Final = re.compile(
-    r".*Queue(V2)?|.*Reader(V2)?|(Anonymous)?Mutable(Dense)?HashTable.*|.*Barrier|Stage|.*MapStage"
+    r"PyFunc|EagerPyFunc|.*Queue(V2)?|.*Reader(V2)?|(Anonymous)?Mutable(Dense)?HashTable.*|.*Barrier|Stage|.*MapStage"
     r"|.*ConditionalAccumulator|SummaryWriter|RecordInput|OneShotIterator|MultiDeviceIterator"
     r"|BoostedTrees.*Resource.*"
 )
 _CALLS: Final = ("PartitionedCall", "While", "If", "Case")
+_FROM_FILE: Final = ("InitializeTableFromTextFile", "InitializeTableFromTextFileV2")
+_VARIABLES: Final = ("VarHandleOp", "Variable", "VariableV2")
 _READS: Final = ("ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape", "Shape")
 
 
@@ -71,6 +74,7 @@ def traces(
     inputs: Collection[tf.Tensor],
     hooks: Collection[Any],
     hooks_of_model: Collection[Any],
+    of_input: Collection[str] = (),
 ) -> Traces:
     """Looks at a graph for what the next call of the same session could notice.
 
@@ -80,6 +84,7 @@ def traces(
         inputs: the tensors of its input; what is before them is started anew by other means.
         hooks: the user's of this call: they may run anything.
         hooks_of_model: those that model_fn made.
+        of_input: names of operations that initialize the input, which are run for one call only.
 
     Returns:
         The Traces.
@@ -98,33 +103,77 @@ def traces(
         run = {op.name for op in ops}
         all_ops = graph.get_operations()
         ops = [op for op in all_ops if op.name in run or op.name not in initial]
-    problem = next(_problems(ops, inputs), None)
-    return Traces(problem, bool(hooks) or _writes(graph, {op.name for op in ops}))
+    problem = next(_problems(graph, ops, inputs, of_input), None)
+    handles = _handles(graph, "GLOBAL_VARIABLES")
+    return Traces(problem, bool(hooks) or _written(handles, {op.name for op in ops}) is not None)
 
 
-def _problems(ops: list[tf.Operation], inputs: Collection[tf.Tensor]) -> Iterator[str]:
+def _problems(
+    graph: tf.Graph,
+    ops: list[tf.Operation],
+    inputs: Collection[tf.Tensor],
+    of_input: Collection[str],
+) -> Iterator[str]:
     if seeded := seeded_random_op(ops, down_to=inputs):
         yield f"{seeded} goes on with its sequence of random numbers"
+    given = {tensor.op.name for tensor in inputs}
     for op in ops:
+        if op.name in given:
+            continue
         if op.op_def.is_stateful and not _HARMLESS.fullmatch(op.type) and not is_random(op):
             yield f"{op.name} ({op.type}) keeps state"
     for function, node in function_nodes(ops):
         if _HARMFUL.fullmatch(node.op):
             yield f"{node.name} ({node.op}) in function {function} keeps state"
+    collected = _handles(graph, "GLOBAL_VARIABLES") + _handles(graph, "LOCAL_VARIABLES")
+    names = {handle.op.name for handle in collected}
+    others = [op.outputs[0] for op in ops if op.type in _VARIABLES and op.name not in names]
+    if written := _written(others, {op.name for op in ops}):
+        yield f"{written} is in no collection of variables, so nothing puts it back"
+    for op in graph.get_collection(v1.GraphKeys.TABLE_INITIALIZERS):
+        if op.name not in of_input and (reason := _varies(op)):
+            yield f"{op.name} fills a table {reason}"
 
 
-def _writes(graph: tf.Graph, run: Collection[str]) -> bool:
-    """Whether one of the operations that are run may write a global variable."""
-    for variable in graph.get_collection(v1.GraphKeys.GLOBAL_VARIABLES):
-        handle = variable.handle if hasattr(variable, "handle") else variable.op.outputs[0]
+def table_files(graph: tf.Graph, of_input: Collection[str]) -> Iterator[str]:
+    """The files that tables of model_fn are filled from: a table that is filled stays as it is."""
+    for op in graph.get_collection(v1.GraphKeys.TABLE_INITIALIZERS):
+        if op.name not in of_input and op.type in _FROM_FILE:
+            name = tf.get_static_value(op.inputs[1])
+            if name is not None:
+                yield os.fsdecode(name.item())
+
+
+def _varies(initializer: tf.Operation) -> str | None:
+    """Why a table may have other contents the next time; then it would keep the first ones."""
+    if not initializer.type.startswith("InitializeTable"):
+        return None
+    if initializer.type in _FROM_FILE and tf.get_static_value(initializer.inputs[1]) is None:
+        return "from a file whose name is not constant"
+    for op in ancestors([initializer]):
+        if op.type == "InitializeTableFromDataset":
+            return "from a Dataset"
+        if op.op_def.is_stateful and op is not initializer and "HashTable" not in op.type:
+            return f"with what {op.name} ({op.type}) gives"
+    return None
+
+
+def _handles(graph: tf.Graph, collection: str) -> list[tf.Tensor]:
+    variables = graph.get_collection(getattr(v1.GraphKeys, collection))
+    return [v.handle if hasattr(v, "handle") else v.op.outputs[0] for v in variables]
+
+
+def _written(handles: list[tf.Tensor], run: Collection[str]) -> str | None:
+    """The name of a variable that one of the operations that are run may write."""
+    for handle in handles:
         for op in handle.consumers():
             if op.name not in run or op.type in _READS:
                 continue
             if op.type == "Identity" and handle.dtype != tf.resource:
                 continue
             if not op.type.endswith(_CALLS) or writes_variable(op, handle):
-                return True
-    return False
+                return handle.op.name
+    return None
 
 
 def _initializers(graph: tf.Graph, collection: str) -> list[tf.Operation]:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from tf_estimator._tf import logger, unfinalize
-from tf_estimator.checkpoint import RestoreReport
+from tf_estimator.checkpoint import RestoreReport, stamp
 from tf_estimator.config import RunConfig
 from tf_estimator.engine.graph import Begun, BuiltGraph, begin, finish, global_step_read
 from tf_estimator.engine.keep import by_value
 from tf_estimator.engine.keep.by_value import CalledInput
 from tf_estimator.engine.keep.fingerprint import Fingerprint, difference, fingerprint
+from tf_estimator.engine.keep.keepable import table_files
 from tf_estimator.engine.keep.live import LiveSession
 from tf_estimator.engine.model import Model
 from tf_estimator.spec import ModeKeys
@@ -36,6 +37,7 @@ class _Kept:
         inlet: takes the inputs of later calls.
         config: what it was built with.
         reads: what model_fn read when it was called.
+        files: those that its tables were filled from, as they were then.
     """
 
     built: BuiltGraph
@@ -44,6 +46,7 @@ class _Kept:
     model: Model
     config: RunConfig
     reads: Fingerprint
+    files: tuple[tuple[str, Any], ...]
 
     @property
     def size(self) -> int:
@@ -184,6 +187,8 @@ class Keeper:
                 reason = "its input would have to be fed to hooks as well"
             elif changed := difference(kept.reads, _what_is_read(model, config)):
                 reason = f"{changed} has changed"
+            elif file := next((name for name, was in kept.files if stamp(name) != was), None):
+                reason = f"the file {file} has changed"
             else:
                 with self._lock:
                     if kept in self._kept:
@@ -233,9 +238,11 @@ def _new(
     with built.graph.as_default():
         # Else the first hook that begins would make it, and seem to add to the graph.
         global_step_read()
-    live = LiveSession()
+    of_input = begun.input.initializers
+    files = tuple((name, stamp(name)) for name in table_files(built.graph, of_input))
+    live = LiveSession(of_input)
     built = dataclasses.replace(built, live=live)
-    return _Kept(built, live, inlet, model, config, reads), built
+    return _Kept(built, live, inlet, model, config, reads, files), built
 
 
 def _what_is_read(model: Model, config: RunConfig) -> Fingerprint:

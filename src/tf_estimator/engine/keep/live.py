@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, TypeVar
 
 import tensorflow as tf
@@ -11,7 +11,6 @@ from tf_estimator import checkpoint
 from tf_estimator._tf import v1
 from tf_estimator.checkpoint import RestoreReport
 from tf_estimator.engine.keep.keepable import Traces, traces
-from tf_estimator.engine.stateful import ancestors
 
 _Made = TypeVar("_Made")
 
@@ -25,20 +24,25 @@ class LiveSession:
         else, of one that was just made:    opened(session), restored(checkpoint)
     when its variables will change:         forget_weights()
 
+    Args:
+        of_input: names of the operations that initialize the input it was built with.
+
     Attributes:
         problem: why the next call cannot go on with the session; None if it can.
         report: of the last restore.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, of_input: Collection[str] = ()) -> None:
+        self._of_input = of_input
         self.problem: str | None = None
         self.report: RestoreReport | None = None
         self._session: tf.compat.v1.Session | None = None
         self._weights: Any = None
         self._version = -1
+        self._hooks_write = False
         self._looked_at: tuple[int, bool] | None = None
         self._traces = Traces(None, True)
-        self._local: bool | None = None
+        self._local: list[tf.Operation] | None = None
         self._made: list[Any] = []
         self._process = os.getpid()
 
@@ -56,9 +60,12 @@ class LiveSession:
         """
         looked_at = (graph.version, bool(hooks))
         if self._looked_at != looked_at:
-            self._traces = traces(graph, targets, inputs, hooks, hooks_of_model)
+            self._traces = traces(
+                graph, targets, inputs, hooks, hooks_of_model, self._of_input
+            )
             self._looked_at = looked_at
         self._version = graph.version
+        self._hooks_write = bool(hooks)
         self.problem = self.problem or self._traces.problem
 
     def once(self, make: Callable[[], _Made]) -> _Made:
@@ -86,7 +93,10 @@ class LiveSession:
 
     def has(self, path: str) -> bool:
         """Whether the variables are those of the checkpoint, as its files are now."""
-        return self._weights is not None and self._weights == checkpoint.identity(path)
+        has = self._weights is not None and self._weights == checkpoint.identity(path)
+        if self._hooks_write:
+            self.forget_weights()
+        return has
 
     def restored(self, path: str | None, report: RestoreReport | None) -> None:
         """Says what the variables were restored from; call it before they are read from there."""
@@ -101,10 +111,13 @@ class LiveSession:
         """Says that the checkpoint has the variables as they are."""
         self._weights = checkpoint.identity(path)
 
-    def needs(self, local_init_op: tf.Operation) -> bool:
-        """Whether there is anything that has to be initialized for each call."""
+    def each_time(self, local_init_op: tf.Operation) -> list[tf.Operation]:
+        """What of the initialization is to be run for each call: all but that of the first input.
+
+        Its tables and iterators are not read again, and its files may be gone.
+        """
         if self._local is None:
-            self._local = any(op.type != "NoOp" for op in ancestors([local_init_op]))
+            self._local = [op for op in _grouped(local_init_op) if op.name not in self._of_input]
         return self._local
 
     def forget_weights(self) -> None:
@@ -118,6 +131,15 @@ class LiveSession:
             with contextlib.suppress(AttributeError):
                 del session.close
             v1.Session.close(session)
+
+
+def _grouped(op: tf.Operation) -> Iterator[tf.Operation]:
+    """The operations that a group of groups consists of."""
+    if op.type == "NoOp":
+        for one in op.control_inputs:
+            yield from _grouped(one)
+    else:
+        yield op
 
 
 def _stays_open() -> None:

@@ -173,6 +173,10 @@ class CompiledLoop(Steps):
         except tf.errors.OpError as error:
             raise retold(error, session.graph) from None
 
+    def last_loss(self) -> Any:
+        """See Steps. A run that took steps gives their loss, and finds the end at the next one."""
+        return self._otherwise.last_loss()
+
     def _run_steps(self, steps: int, deadline: float) -> Done:
         done = 0
         loss: Any = None

@@ -38,9 +38,11 @@ class GraphLoop(Steps):
         limits: Sequence[tf.Tensor],
         results: Sequence[tf.Tensor],
         global_step: tf.Tensor,
+        last_loss: tf.Tensor,
     ) -> None:
         self._limits = limits
         self._fetches = [*results, global_step]
+        self._last_loss = last_loss
         self._session: Any = None
         self._global_step = 0
 
@@ -80,13 +82,18 @@ class GraphLoop(Steps):
             steps = v1.placeholder(tf.int64, [], "steps")
             deadline = v1.placeholder(tf.float64, [], "deadline")
             try:
-                results = _loop(step, loss, steps, deadline)
+                # What a run gives is lost if it ends with the input; this is not.
+                last = tf.raw_ops.VarHandleOp(
+                    dtype=loss.dtype, shape=loss.shape, shared_name=v1.get_name_scope()
+                )
+                results = _loop(step, loss, last, steps, deadline)
             except (NotImplementedError, TypeError, ValueError, tf.errors.OpError) as error:
                 # The user did not ask for a loop, and shall not have to do without the steps.
                 raise CannotLoopError(f"TensorFlow cannot copy the step: {error}") from error
             with tf.control_dependencies(results):
                 after = tf.identity(global_step.read_value(), "global_step")
-        return cls([steps, deadline], results, after)
+            last_loss = tf.raw_ops.ReadVariableOp(resource=last, dtype=loss.dtype)
+        return cls([steps, deadline], results, after, last_loss)
 
     def run(self, session: tf.compat.v1.Session, steps: int, deadline: float) -> Done:
         """Takes the steps in the loop; see Steps."""
@@ -101,6 +108,10 @@ class GraphLoop(Steps):
         except tf.errors.OpError as error:
             raise retold(error, session.graph) from None
         return Done(done, loss, self._global_step)
+
+    def last_loss(self) -> Any:
+        """See Steps."""
+        return self._session.run(self._last_loss)
 
     def _chunk(
         self, options: tf.compat.v1.RunOptions | None, steps: int, deadline: float
@@ -160,13 +171,14 @@ class _Step:
 
 
 def _loop(
-    step: _Step, loss: tf.Tensor, steps: tf.Tensor, deadline: tf.Tensor
+    step: _Step, loss: tf.Tensor, last_loss: tf.Tensor, steps: tf.Tensor, deadline: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Adds the loop to the default graph.
 
     Args:
         step: its body.
         loss: of the step in the graph.
+        last_loss: the handle of a variable that is to have the loss of the last step.
         steps: at most so many, int64, shape [].
         deadline: float64, shape [], seconds since 1970.
 
@@ -185,6 +197,8 @@ def _loop(
         train_op, value = step.copy()
         value.set_shape(loss.shape)  # What a user set is not copied.
         with tf.control_dependencies([train_op]):
+            kept = tf.raw_ops.AssignVariableOp(resource=last_loss, value=value)
+        with tf.control_dependencies([kept]):
             return done + 1, tf.identity(value)
 
     dimensions = loss.shape.as_list() if loss.shape.rank is not None else []

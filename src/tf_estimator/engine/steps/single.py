@@ -57,6 +57,10 @@ class Steps(abc.ABC):
             tf.errors.OpError: an operation failed, as it would in `session.run`.
         """
 
+    @abc.abstractmethod
+    def last_loss(self) -> Any:
+        """The loss of the last step that `run` took before it found the end of the input."""
+
 
 class SingleSteps(Steps):
     """Takes each step with a call of the session, prepared once.
@@ -74,6 +78,7 @@ class SingleSteps(Steps):
         self._train_op, self._loss = getattr(train_op, "op", train_op), loss
         self._global_step = global_step
         self._session: tf.compat.v1.Session | None = None
+        self._last_loss: Any = None
 
     def run(self, session: tf.compat.v1.Session, steps: int, deadline: float) -> Done:
         """Takes the steps one by one; see Steps."""
@@ -95,17 +100,25 @@ class SingleSteps(Steps):
             raise retold(error, session.graph) from None
         return Done(done, loss, int(self._read()))
 
+    def last_loss(self) -> Any:
+        """See Steps."""
+        return self._last_loss
+
     def _chunk(
         self, options: tf.compat.v1.RunOptions | None, steps: int, deadline: float
     ) -> tuple[int, Any]:
         step, now = self._calls[options is not None], time.time
         done, loss = 0, None
-        while done < steps:
-            (loss,) = step()
-            done += 1
-            # Only NaN differs from itself.
-            if loss != loss or now() >= deadline:  # noqa: PLR0124
-                break
+        try:
+            while done < steps:
+                (loss,) = step()
+                done += 1
+                # Only NaN differs from itself.
+                if loss != loss or now() >= deadline:  # noqa: PLR0124
+                    break
+        finally:
+            if done:
+                self._last_loss = loss
         return done, loss
 
 

@@ -33,6 +33,7 @@ class StepReader(v1.train.SessionRunHook):
     Attributes:
         loss: the value of the last step that was looked at.
         session: the plain session; hooks do not see what is run in it.
+        coordinator: of the threads of the session, one of which may have failed.
     """
 
     def __init__(self, loss: tf.Tensor, global_step: tf.Variable) -> None:
@@ -40,14 +41,14 @@ class StepReader(v1.train.SessionRunHook):
         self._global_step = global_step
         self.loss: Any = None
         self.session: Any = None
+        self.coordinator: Any = None
         self._read: Any = None
 
     def after_create_session(
         self, session: tf.compat.v1.Session, coord: tf.train.Coordinator
     ) -> None:
         """Keeps the session; there is another after one was lost."""
-        del coord
-        self.session = session
+        self.session, self.coordinator = session, coord
         self._read = session.make_callable(self._global_step)
 
     def before_run(self, run_context: Any) -> tf.compat.v1.train.SessionRunArgs:
@@ -73,13 +74,11 @@ class Taken:
     Attributes:
         steps: how many, so far.
         loss: of the last one, if it is known.
-        global_step: after them, if it was asked for.
         ended: whether the input has ended.
     """
 
     steps: int = 0
     loss: Any = None
-    global_step: int | None = None
     ended: bool = False
 
 
@@ -120,7 +119,9 @@ def take_steps(
         logger.debug("Each step is taken by itself: %s looks at it.", looks.at_every_step[0])
     while not session.should_stop():
         if looks is not None and unwatched is not None and not looks.takes_single_steps:
-            _take_unwatched(reader, looks, unwatched, at_most, taken, clock)
+            _take_unwatched(session, reader, looks, unwatched, at_most, taken, clock)
+            if session.should_stop():
+                break
         try:
             _, taken.loss = session.run(
                 [built.spec.train_op, built.spec.loss], feed() if feed is not None else None
@@ -132,6 +133,7 @@ def take_steps(
 
 
 def _take_unwatched(
+    session: tf.compat.v1.train.MonitoredSession,
     reader: StepReader,
     looks: Looks,
     unwatched: Steps,
@@ -141,7 +143,8 @@ def _take_unwatched(
 ) -> None:
     """Takes the steps up to one before the next look."""
     step = reader.global_step()
-    while True:
+    # A thread that feeds a queue may ask to stop.
+    while not session.should_stop():
         look = looks.next(step)
         steps = (math.inf if look is None else look - 1) - step
         if steps < 1 or looks.takes_single_steps:
@@ -150,12 +153,27 @@ def _take_unwatched(
         try:
             done = unwatched.run(reader.session, steps, clock() + _SECONDS)
         except tf.errors.OutOfRangeError:
-            taken.ended = True
-            taken.steps += reader.global_step() - step
+            # It is no end if such a thread failed, and closed its queue.
+            reader.coordinator.raise_requested_exception()
+            _note_end(reader.global_step() - step, looks, unwatched, taken)
             raise
+        except (tf.errors.AbortedError, tf.errors.UnavailableError):
+            # The session may be lost. The next step finds that out, and gets a new one.
+            return
         looks.skipped(done.steps)
         taken.steps += done.steps
-        taken.loss, step = done.loss, done.global_step
-        if np.isnan(done.loss):
-            logger.error("The loss became NaN at global step %d.", step)
+        if done.steps:
+            taken.loss = done.loss
+        step = done.global_step
+        if np.any(np.isnan(taken.loss)):
+            logger.error("Model diverged with loss = NaN at global step %d.", step)
             raise v1.train.NanLossDuringTrainingError
+
+
+def _note_end(steps: int, looks: Looks, unwatched: Steps, taken: Taken) -> None:
+    """Notes that the input ended after so many steps that no hook looked at."""
+    taken.ended = True
+    looks.skipped(steps)
+    taken.steps += steps
+    if steps:
+        taken.loss = unwatched.last_loss()
