@@ -171,7 +171,8 @@ class Estimator:
             return self
         if steps is not None or max_steps is not None:
             all_hooks.append(v1.train.StopAtStepHook(steps, max_steps))
-        with self._graph(ModeKeys.TRAIN, input_fn, self.latest_checkpoint(), all_hooks) as built:
+        theirs = [*all_hooks, *listeners]
+        with self._graph(ModeKeys.TRAIN, input_fn, self.latest_checkpoint(), theirs) as built:
             if not self._has_trained:
                 # Said of a new process; that a next call reads anew is what calls do.
                 step = checkpoint.step_of_latest(self.model_dir)
@@ -587,7 +588,7 @@ class Estimator:
         mode: str,
         input_fn: Callable[..., Any],
         checkpoint_path: str | None,
-        hooks: Sequence[tf.compat.v1.train.SessionRunHook],
+        hooks: Sequence[Any],
     ) -> Iterator[engine.BuiltGraph]:
         """The graph for one call: a kept one, or a new one.
 
@@ -606,7 +607,7 @@ class Estimator:
                 read_input,
                 self._config,
                 self._keep_restore_report,
-                has_hooks=bool(hooks),
+                hooks=hooks,
             ) as built:
                 yield built
             return

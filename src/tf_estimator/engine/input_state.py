@@ -220,7 +220,7 @@ def hook(
             "save_input_state needs an input that has a position: input_fn must return a "
             "tf.data.Dataset; received plain tensors."
         )
-    if _reads_generator(built.graph):
+    if reads_generator(built.graph):
         # It has no state at the first save, and fails at the second, hours later.
         raise ValueError(
             "save_input_state needs an input that tf.data can save, which a Dataset.from_generator "
@@ -230,7 +230,8 @@ def hook(
     return InputState(policy if isinstance(policy, str) else "fail")
 
 
-def _reads_generator(graph: tf.Graph) -> bool:
+def reads_generator(graph: tf.Graph) -> bool:
+    """Whether a Dataset of the graph is made by `from_generator`."""
     functions = graph.as_graph_def().library.function
     nodes = (node for function in functions for node in function.node_def)
     return any(node.op == "GeneratorDataset" for node in nodes)

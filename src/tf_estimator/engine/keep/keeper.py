@@ -2,8 +2,9 @@
 
 import contextlib
 import dataclasses
+import functools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Final
 
 from tf_estimator._tf import logger, unfinalize
@@ -48,7 +49,7 @@ class _Kept:
     reads: Fingerprint
     files: tuple[tuple[str, Any], ...]
 
-    @property
+    @functools.cached_property
     def size(self) -> int:
         """The bytes of its variables."""
         variables = [v for v in self.built.variables if v.shape.is_fully_defined()]
@@ -79,6 +80,8 @@ class Keeper:
         self._kept: list[_Kept] = []  # the one used last comes last
         # Counts the calls of `close`: what was lent before one is not taken back after it.
         self._closed = 0
+        # What hooks do when they begin, of those that have done so and have added nothing.
+        self._add_nothing: set[Any] = set()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Keeper":
         return Keeper(self._limit)
@@ -95,7 +98,7 @@ class Keeper:
         config: RunConfig,
         on_restore: _OnRestore,
         *,
-        has_hooks: bool = False,
+        hooks: Collection[Any] = (),
     ) -> Iterator[BuiltGraph]:
         """A graph of one mode for one call.
 
@@ -105,7 +108,7 @@ class Keeper:
             read_input: makes the input in the default graph.
             config: of the graph.
             on_restore: told of every restore of the graph's variables.
-            has_hooks: whether the user's hooks will run in the session.
+            hooks: the hooks and listeners of the call, which will run in the session.
 
         Yields:
             The BuiltGraph, whose input starts with the session of the call.
@@ -116,8 +119,15 @@ class Keeper:
         closed = self._closed
         with self._lock:
             is_kept = any(one.built.mode == mode for one in self._kept)
-        begun = begin(mode, read_input, config, to_compare=is_kept)
-        kept, built, brought = self._taken(model, begun, config, on_restore, has_hooks)
+        begins = {code for hook in hooks if (code := _own_begin(hook)) is not None}
+        if begins <= self._add_nothing:
+            begun = begin(mode, read_input, config, to_compare=is_kept)
+            kept, built, brought = self._taken(model, begun, config, on_restore, bool(hooks))
+        else:
+            # What they add to a graph that was used could not be initialized or saved any more.
+            _say(mode, "a hook may add to the graph when it begins")
+            begun = begin(mode, read_input, config)
+            kept, brought = None, None
         if kept is None:
             kept, built = _new(model, begun, config, on_restore)
         if kept is None:
@@ -134,6 +144,8 @@ class Keeper:
             raise
         else:
             self._give_back(kept, closed)
+            if kept.live.problem is None:
+                self._add_nothing |= begins
         finally:
             if brought is not None:
                 brought.close()
@@ -178,7 +190,7 @@ class Keeper:
             candidates = [one for one in reversed(self._kept) if one.built.mode == begun.mode]
         reason: str | None = None
         for kept in candidates:
-            if kept.model is not model or kept.config != config:
+            if kept.model is not model or kept.config is not config:
                 reason = "its params or its config are others"
             elif not kept.inlet.takes(begun.input):
                 reason = "its input is of another kind"
@@ -243,6 +255,13 @@ def _new(
     live = LiveSession(of_input)
     built = dataclasses.replace(built, live=live)
     return _Kept(built, live, inlet, model, config, reads, files), built
+
+
+def _own_begin(hook: Any) -> Any:
+    """What a hook of the user's does when it begins; None if it is one of those that are known."""
+    begin = getattr(type(hook).begin, "__code__", type(hook).begin)
+    known = ("tensorflow.", f"{__name__.partition('.')[0]}.engine.")
+    return None if str(getattr(type(hook).begin, "__module__", "")).startswith(known) else begin
 
 
 def _what_is_read(model: Model, config: RunConfig) -> Fingerprint:

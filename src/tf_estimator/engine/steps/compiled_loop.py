@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_estimator._tf import direct_call, logger, v1
+from tf_estimator.engine.input_state import reads_generator
 from tf_estimator.engine.steps.batch_stack import BatchStack, Stretch
 from tf_estimator.engine.steps.compilable import CompilableStep, NotCompilableError, compilable_step
 from tf_estimator.engine.steps.single import Done, Steps, retold
@@ -41,6 +42,12 @@ def compiled_steps(
     """
     if dataset is None:
         _log_why_not("input_fn must return a tf.data.Dataset")
+        return otherwise
+    if reads_generator(loss.graph):
+        _log_why_not(
+            "a Dataset.from_generator may be slow, and would be waited for until it has given a "
+            "hundred batches"
+        )
         return otherwise
     try:
         return CompiledLoop(train_op, loss, global_step, dataset, otherwise)
@@ -136,9 +143,14 @@ class CompiledLoop(Steps):
         self._read_step = session.make_callable(self._single[2])
         try:
             shapes, arrays = self._first_shapes()
-            run(*arrays, _ZERO, _ZERO)
         except tf.errors.OutOfRangeError:
             return  # There is not one batch, and `otherwise` finds that out as well.
+        except tf.errors.OpError as error:
+            # It may be for another batch than the first, and `otherwise` takes the steps before it.
+            _log_why_not(f"the input failed: {error.message.splitlines()[0]}")
+            return
+        try:
+            run(*arrays, _ZERO, _ZERO)
         except (
             tf.errors.InternalError,
             tf.errors.InvalidArgumentError,

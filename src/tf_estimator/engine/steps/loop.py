@@ -84,7 +84,9 @@ class GraphLoop(Steps):
             try:
                 # What a run gives is lost if it ends with the input; this is not.
                 last = tf.raw_ops.VarHandleOp(
-                    dtype=loss.dtype, shape=loss.shape, shared_name=v1.get_name_scope()
+                    dtype=loss.dtype,
+                    shape=loss.shape,
+                    shared_name=f"{tf.get_current_name_scope()}/last_loss",
                 )
                 results = _loop(step, loss, last, steps, deadline)
             except (NotImplementedError, TypeError, ValueError, tf.errors.OpError) as error:
