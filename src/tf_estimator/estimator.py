@@ -33,13 +33,12 @@ class Estimator:
     """Trains, evaluates, predicts with and exports the model that a model_fn builds.
 
     Everything is kept in a model_dir: checkpoints, event files for TensorBoard, the graph. An
-        Estimator
-    made on a model_dir that has checkpoints goes on from the newest.
+    Estimator made on a model_dir that has checkpoints goes on from the newest.
 
     Args:
         model_fn: builds the model. Takes `features` and any of `labels`, `mode` (a ModeKeys),
             `params` and `config`, by these names, and returns an EstimatorSpec. Called once for
-            each graph.
+            each graph; graphs are kept between calls, see `RunConfig(keep_graphs)`.
         model_dir: the folder; str, bytes or os.PathLike. Default: config's, else a temporary one.
         config: a RunConfig.
         params: handed to model_fn, and to input_fn if it asks; deep-copied.

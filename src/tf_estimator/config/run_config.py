@@ -83,9 +83,9 @@ class RunConfig:
             way. `Estimator.restore_report` tells what was restored. Ours, by keyword only.
         keep_graphs: Whether train, evaluate and predict keep their graphs and sessions for the next
             call, which then builds and restores only what has changed; an integer is how many at
-            most, True is 4. A graph whose model_fn, or what that reads, has changed is built anew,
-            and so is one that cannot be kept; a line of the debug log says why. Ours, by keyword
-            only.
+            most, True is 4, False is none. A graph is built anew if what model_fn gets or reads has
+            changed, or if it cannot be kept; a line of the debug log says why. Files that model_fn
+            reads are not looked at. Ours, by keyword only.
         steps_per_loop: How many steps of training one call of the session may take where no hook
             looks at them. 'auto': as many as there are up to the next look of a hook, where that
             changes no number; an integer: so many at most; 1: each step by itself. It has a part
@@ -102,8 +102,9 @@ class RunConfig:
     looks at each step, which then is taken by itself. A step that draws from a seeded random op is
     not put into a loop by 'auto', for it would draw other numbers there; with an integer it is.
     With `jit_compile=True` the loop is one program of XLA's, whose results may differ in the last
-    digits. It needs batches of one shape: `dataset.batch(n, drop_remainder=True)`. What XLA cannot
-    compile runs in the ordinary loop, and the log says which op that was.
+    digits. It is for batches of one shape: `dataset.batch(n, drop_remainder=True)`; one of another
+    shape is taken by itself. What XLA cannot compile, or computes in another way, such as random
+    numbers by a seed, runs in the ordinary loop, and a warning says which op that is.
 
     **Exact resume.** With `save_input_state=True` the checkpoint has one more variable,
     `input_state`: where the tf.data.Dataset of input_fn is, with the content of its shuffle

@@ -144,9 +144,7 @@ def evaluator(built: BuiltGraph, config: RunConfig) -> Callable[..., dict[str, A
                 if prepared.unwatched is not None and not of_user and built.feed is None:
                     _take_unwatched(prepared, counter)
                 while not session.should_stop() and counter.left:
-                    session.run(
-                        prepared.count_op, built.feed() if built.feed is not None else None
-                    )
+                    session.run(prepared.count_op, built.feed() if built.feed is not None else None)
         if not counter.done:
             raise _checks.wrong_value(
                 "input_fn", "must yield at least one batch to evaluate", "no batch at all"

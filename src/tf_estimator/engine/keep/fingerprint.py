@@ -62,16 +62,16 @@ def fingerprint(*roots: Any, **named: Any) -> Fingerprint:
         The Fingerprint.
 
     Example:
+        >>> def make(rates):
+        ...     return lambda features: features * rates["first"]
         >>> rates = {"first": 0.1}
-        >>> old = fingerprint(lambda features: features * rates["first"])
-        >>> old == fingerprint(rates), old == old
-        (False, True)
-        >>> def model_fn(features):
-        ...     return features * rates["first"]
+        >>> model_fn = make(rates)
         >>> old = fingerprint(model_fn)
+        >>> old == fingerprint(model_fn)
+        True
         >>> rates["first"] = 0.2
         >>> difference(old, fingerprint(model_fn))
-        "item 'first' of global rates of model_fn"
+        "item 'first' of closure variable rates of <lambda>"
     """
     walk = Walk()
     try:

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from tf_estimator._tf import v1, writes_variable
 from tf_estimator.engine.stateful import ancestors, function_nodes, is_random, seeded_random_op
+from tf_estimator.engine.steps.loop import is_last_loss
 
 # Hooks of TensorFlow that start over when they begin: model_fn makes them once for all calls.
 _START_OVER: Final = (
@@ -127,6 +128,7 @@ def _problems(
             yield f"{node.name} ({node.op}) in function {function} keeps state"
     collected = _handles(graph, "GLOBAL_VARIABLES") + _handles(graph, "LOCAL_VARIABLES")
     names = {handle.op.name for handle in collected}
+    names.update(op.name for op in ops if is_last_loss(op))
     others = [op.outputs[0] for op in ops if op.type in _VARIABLES and op.name not in names]
     if written := _written(others, {op.name for op in ops}):
         yield f"{written} is in no collection of variables, so nothing puts it back"

@@ -60,9 +60,7 @@ class LiveSession:
         """
         looked_at = (graph.version, bool(hooks))
         if self._looked_at != looked_at:
-            self._traces = traces(
-                graph, targets, inputs, hooks, hooks_of_model, self._of_input
-            )
+            self._traces = traces(graph, targets, inputs, hooks, hooks_of_model, self._of_input)
             self._looked_at = looked_at
         self._version = graph.version
         self._hooks_write = bool(hooks)

@@ -1,5 +1,6 @@
 """The loop in the graph: the step of a finished graph, taken many times in one run."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from tf_estimator.engine.stateful import ancestors, called_functions, is_source,
 from tf_estimator.engine.steps.single import Done, Steps, ThreadChoice, in_chunks, retold
 
 _SCOPE: Final = "steps_per_loop"
+_LAST_LOSS: Final = "last_loss"
 _V1_CONTROL_FLOW: Final = frozenset(
     prefix + name
     for prefix in ("", "Ref")
@@ -86,7 +88,8 @@ class GraphLoop(Steps):
                 last = tf.raw_ops.VarHandleOp(
                     dtype=loss.dtype,
                     shape=loss.shape,
-                    shared_name=f"{tf.get_current_name_scope()}/last_loss",
+                    shared_name=f"{tf.get_current_name_scope()}/{_LAST_LOSS}",
+                    name=_LAST_LOSS,
                 )
                 results = _loop(step, loss, last, steps, deadline)
             except (NotImplementedError, TypeError, ValueError, tf.errors.OpError) as error:
@@ -122,6 +125,11 @@ class GraphLoop(Steps):
         done, loss, self._global_step = self._session.run(self._fetches, limits, options)
         self._global_step = int(self._global_step)
         return int(done), loss
+
+
+def is_last_loss(op: tf.Operation) -> bool:
+    """Whether `op` is the variable of a GraphLoop; a run writes it before anything reads it."""
+    return re.fullmatch(rf"{_SCOPE}(_\d+)?/{_LAST_LOSS}", op.name) is not None
 
 
 class _Step:

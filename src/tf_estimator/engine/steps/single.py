@@ -1,6 +1,7 @@
 """Training steps that no hook looks at: many at a time, on the threads that take them fastest."""
 
 import abc
+import contextlib
 import math
 import re
 import statistics
@@ -256,19 +257,20 @@ def retold(error: tf.errors.OpError, graph: tf.Graph) -> tf.errors.OpError:
     Returns:
         An error of the same type.
     """
-    message = _FUNCTION.sub("", _LOOP.sub("", error.message))
-    named = _NODE.search(message)
-    try:
-        op = graph.get_operation_by_name(named["name"]) if named else None
-    except (KeyError, ValueError):  # It is in a function.
-        op = None
-    if op is None or type(error) is tf.errors.OpError:
+    if type(error) is tf.errors.OpError:  # It takes other arguments.
         return error
-    made = "".join(traceback.format_list(op.traceback))
-    return type(error)(op.node_def, op, f"{message}\nOperation {op.name!r} was made at:\n{made}")
+    message = _FUNCTION.sub("", _LOOP.sub("", error.message))
+    for named in _NODE.finditer(message):
+        # What is in a function is not found.
+        with contextlib.suppress(KeyError, ValueError):
+            op = graph.get_operation_by_name(named["name"])
+            made = "".join(traceback.format_list(op.traceback))
+            message = f"{message}\nOperation {op.name!r} was made at:\n{made}"
+            return type(error)(op.node_def, op, message)
+    return type(error)(error.node_def, error.op, message)
 
 
 # How TensorFlow names, in a message, an operation, one in a function, and one in our loop.
-_NODE: Final = re.compile(r"\{\{node (?P<name>[^ }]+)\}\}")
+_NODE: Final = re.compile(r"(\{\{node |\[\[)(?P<name>[^][{} ]+)")
 _FUNCTION: Final = re.compile(r"\{\{function_node [^ }]+\}\} ?")
 _LOOP: Final = re.compile(r"steps_per_loop(_\d+)?/while/body/_\d+/")
