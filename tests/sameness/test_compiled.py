@@ -1,11 +1,10 @@
-"""Training with RunConfig(jit_compile=True): the numbers of single steps, or why it is not compiled."""
+"""Training with RunConfig(jit_compile=True): the same numbers, or a reason why it is not."""
 
 import logging
 import re
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from tf_estimator import Estimator, RunConfig
 from tf_estimator._tf import logger

@@ -349,7 +349,11 @@ def _zeros(name: str, shape: Sequence[int]) -> Any:
 
 
 def _check_batch_sizes(columns: Sequence[Any], tensors: Sequence[tf.Tensor]) -> None:
-    sizes = {column.name: tensor.shape[0] for column, tensor in zip(columns, tensors, strict=True)}
+    # A number or None, also where TensorFlow 1's shapes are switched on.
+    sizes = {
+        column.name: tf.compat.dimension_value(tensor.shape[0])
+        for column, tensor in zip(columns, tensors, strict=True)
+    }
     known = {name: size for name, size in sizes.items() if size is not None}
     if len(set(known.values())) > 1:
         raise ValueError(

@@ -273,7 +273,7 @@ def _points(features: Any, columns: Sequence[Any] | None) -> tf.Tensor:
         tensor = tf.cast(part, tf.float32)
         if tensor.shape.rank == 1:
             tensor = tensor[:, None]
-        if tensor.shape.rank != 2 or tensor.shape[1] is None:
+        if tensor.shape.rank != 2 or tensor.shape.as_list()[1] is None:
             rule = "must be Tensors of shape [batch, dimension], with a known dimension"
             raise _checks.wrong_value("features", rule, part)
         found.append(tensor)

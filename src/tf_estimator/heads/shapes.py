@@ -49,9 +49,10 @@ def logits_of(logits: Any, dimension: int) -> tf.Tensor:
         shape = tf.shape(logits)
         ok = tf.logical_and(tf.rank(logits) >= 2, tf.equal(shape[-1:], [dimension])[0])
         return require(ok, f"logits {rule}; received the shape", logits, shape)
-    if rank < 2 or logits.shape[-1] not in (None, dimension):
+    size = logits.shape.as_list()[-1] if rank else None
+    if rank < 2 or size not in (None, dimension):
         raise ValueError(f"logits {rule}; received the shape {logits.shape}.")
-    if logits.shape[-1] is None:
+    if size is None:
         shape = tf.shape(logits)
         logits = require(
             tf.equal(shape[-1], dimension), f"logits {rule}; received the shape", logits, shape
@@ -87,7 +88,7 @@ def align(subject: str, tensor: tf.Tensor, logits: tf.Tensor, dimensions: tuple[
         return tensor
     shape = tf.shape(tensor)
     fits = tf.reduce_all(tf.equal(shape[:-1], tf.shape(logits)[:-1]))
-    if tensor.shape[-1] is None:
+    if tensor.shape.as_list()[-1] is None:
         fits &= tf.reduce_any(tf.equal(shape[-1], dimensions))
     aligned = require(fits, f"{rule}; received the shape", tensor, shape)
     if len(fitting) == 1:

@@ -4,15 +4,11 @@ Each play is a program of calls. It is given twice, with `keep_graphs` off and o
 their own, and all that it gets to see has to be equal.
 """
 
-import functools
-import gc
 import importlib
 import itertools
 import os
 import pathlib
 import sys
-import threading
-import types
 
 import numpy as np
 import pytest
@@ -83,7 +79,7 @@ def answers(estimator, input_fn=ONE_TWO, **options):
 
 
 def graphs_of(estimator, mode):
-    kept = estimator._keeper._kept  # noqa: SLF001
+    kept = estimator._keeper._kept
     return [one.built.graph for one in kept if one.built.mode == mode]
 
 
@@ -164,6 +160,7 @@ READS = ["global", "environment", "closure", "attribute", "attribute of a callab
 @pytest.mark.parametrize("how", [*READS, "default", "params"])
 def test_what_model_fn_reads(same, monkeypatch, how):
     model_fn, change, params = read(how, monkeypatch)
+
     def play(estimator):
         change(1.0)
         found = [twice(trained(estimator))]
@@ -215,9 +212,9 @@ def test_the_config(same, tmp_path):
 
     def play(estimator):
         found = [twice(trained(estimator))]
-        estimator._config.factor = 2.0  # noqa: SLF001
+        estimator._config.factor = 2.0
         found.append(twice(estimator))
-        estimator._config = other = Config(estimator.model_dir)  # noqa: SLF001
+        estimator._config = other = Config(estimator.model_dir)
         other.factor = 3.0
         return [*found, twice(estimator)]
 

@@ -383,15 +383,23 @@ LOOKS_AT_ALL = (
     "the global step by two",
     "the global step by none",
 )
+# To compile takes a second, and these would show nothing more.
+AS_OTHERS = (
+    "one step",
+    "two calls, graphs not kept",
+    "stop after",
+    "saved by the clock, never",
+    "an assertion at once",
+)
 BY_SEVEN = ("steps", "max_steps", "two calls", "logging", "stop at", "NaN", "an assertion")
 
 
 def _ways():
     for name in SAME:
         yield name, "auto"
-        if name not in READS_BY_ITSELF:
+        if name not in (*READS_BY_ITSELF, *LOOKS_AT_ALL, *AS_OTHERS):
             yield name, "compiled"
-        if name in BY_SEVEN or name.startswith("end"):
+        if name in BY_SEVEN:
             yield name, "7 in a loop"
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 import tf_estimator
 from tf_estimator import EstimatorSpec, ModeKeys, RunConfig
 from tf_estimator._tf import logger
-from tf_estimator.engine import graph, inputs, model
+from tf_estimator.engine import graph, model
 from tf_estimator.engine.keep.by_value import called
 from tf_estimator.engine.steps.compiled_loop import CompiledLoop
 from tf_estimator.engine.steps.loop import GraphLoop
@@ -43,7 +43,7 @@ def chosen(config, params, input_fn=ones, **given):
     """What takes the steps of a graph, or None."""
     made = model.Model(model_fn, params, config)
     begun = graph.begin(
-        ModeKeys.TRAIN, lambda: called(inputs.call(input_fn, ModeKeys.TRAIN, None, config)), config
+        ModeKeys.TRAIN, lambda: called(input_fn, ModeKeys.TRAIN, None, config), config
     )
     built = graph.finish(made, begun, config)
     with built.graph.as_default():
@@ -171,12 +171,12 @@ def test_canned_estimators_have_the_weights_of_single_steps(kind, tmp_path):
 
 
 _VERSION_1 = """
-import json, sys
+import sys
 import tensorflow as tf
 tf.compat.v1.disable_v2_behavior()
 sys.path.insert(0, sys.argv[1])
 import test_unwatched
-from tf_estimator.compat.v1 import estimator as surface
+from tf_estimator.compat import v1 as surface
 for kind in test_unwatched.CANNED:
     one, auto = (
         test_unwatched.trained(kind, f"{sys.argv[2]}/{kind}/{way}", way, surface)

@@ -244,6 +244,10 @@ class CompiledLoop(Steps):
         if self._stack.is_static:
             shapes = [tuple(one.shape.as_list()) for one in self._stack.specs]
         else:
+            logger.debug(
+                "Batches are read faster for a compiled loop if all have one size, as after "
+                "batch(..., drop_remainder=True)."
+            )
             shapes = self._stack.stretch().shapes
         arrays = [
             np.zeros([self._stack.size, *shapes[n]], self._stack.specs[n].dtype.as_numpy_dtype)
