@@ -129,7 +129,7 @@ def _with_default(x, factor=[1.0]):  # noqa: B006
     return x * factor[0]
 
 
-def read(how, monkeypatch):
+def read(how, monkeypatch):  # noqa: PLR0911 - one for each way to read
     """A model_fn, and what gives it another factor."""
     factor, model, params = [1.0], Model(), {"shared": Shared()}
 
@@ -252,8 +252,10 @@ def test_the_kind_of_input(same):
         trained(estimator)
         order = [0, 0, 1, 2, 1, 3, 4, 3, 5, 0, 6, 7, 7, 8, 9, 7, 5, 5]
         return [
-            [estimator.evaluate(inputs[n], steps=1)]
-            + list(itertools.islice(estimator.predict(inputs[n]), 2))
+            [
+                estimator.evaluate(inputs[n], steps=1),
+                *itertools.islice(estimator.predict(inputs[n]), 2),
+            ]
             for n in order
         ]
 
@@ -649,9 +651,9 @@ class TestCheckpoints:
             for _ in range(3):
                 trained(estimator, 1)
                 found.append(answers(estimator))
-                for name in ["model.ckpt-1", None, "model.ckpt-0", None]:
-                    if name != "model.ckpt-0":
-                        found.append(answers(estimator, checkpoint_path=name))
+                found.extend(
+                    answers(estimator, checkpoint_path=name) for name in ("model.ckpt-1", None)
+                )
             found.append(list(estimator.evaluate_checkpoints(ONE_TWO).values()))
             return [*found, twice(estimator)]
 

@@ -127,7 +127,7 @@ class Keeper:
             # What they add to a graph that was used could not be initialized or saved any more.
             _say(mode, "a hook may add to the graph when it begins")
             begun = begin(mode, read_input, config)
-            kept, brought = None, None
+            kept, built, brought = None, None, None
         if kept is None:
             kept, built = _new(model, begun, config, on_restore)
         if kept is None:
@@ -250,6 +250,7 @@ def _new(
     with built.graph.as_default():
         # Else the first hook that begins would make it, and seem to add to the graph.
         global_step_read()
+    assert isinstance(begun.input, CalledInput)  # for the Inlet took it
     of_input = begun.input.initializers
     files = tuple((name, stamp(name)) for name in table_files(built.graph, of_input))
     live = LiveSession(of_input)
