@@ -468,7 +468,7 @@ def test_only_what_has_few_elements_at_once_starts_without_rewrites():
 
     assert is_instant(lambda: Data.from_tensor_slices({"x": [1.0, 2.0]}).batch(1).prefetch(1))
     assert not is_instant(lambda: Data.range(3).map(lambda i: i))
-    assert not is_instant(lambda: Data.from_tensors([1]).repeat())
+    assert is_instant(lambda: Data.from_tensors([1]).repeat())
     assert not is_instant(lambda: Data.from_tensors(np.zeros(1 << 16)))
     assert not is_instant(lambda: with_options(1))
     assert not is_instant(lambda: one_shot(1))

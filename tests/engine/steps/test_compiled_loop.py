@@ -469,7 +469,7 @@ def test_new_session_starts_over():
     training.run(7)
     training.session = v1.Session(graph=training.graph)
     training.session.run([training.initializer, training.iterator.initializer])
-    training.loop.hook.after_create_session(training.session, None)
+    training.loop.hooks[0].after_create_session(training.session, None)
     assert training.look() == 0.0
     assert training.run(5).loss == 5.0
-    assert training.loop.hook.next_look(3) is None
+    assert training.loop.hooks[0].next_look(3) is None

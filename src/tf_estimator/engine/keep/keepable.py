@@ -51,6 +51,8 @@ _HARMFUL: Final = re.compile(
 )
 _CALLS: Final = ("PartitionedCall", "While", "If", "Case")
 _FROM_FILE: Final = ("InitializeTableFromTextFile", "InitializeTableFromTextFileV2")
+# They count as operations without a state.
+_READ_OUTSIDE: Final = ("ReadFile", "MatchingFiles", "PyFuncStateless")
 _VARIABLES: Final = ("VarHandleOp", "Variable", "VariableV2")
 _READS: Final = ("ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape", "Shape")
 
@@ -152,10 +154,12 @@ def _varies(initializer: tf.Operation) -> str | None:
         return None
     if initializer.type in _FROM_FILE and tf.get_static_value(initializer.inputs[1]) is None:
         return "from a file whose name is not constant"
+    if initializer.type == "InitializeTableFromDataset":
+        return "from a Dataset"
     for op in ancestors([initializer]):
-        if op.type == "InitializeTableFromDataset":
-            return "from a Dataset"
-        if op.op_def.is_stateful and op is not initializer and "HashTable" not in op.type:
+        if op.name == initializer.name or "HashTable" in op.type:
+            continue
+        if op.op_def.is_stateful or op.type in _READ_OUTSIDE:
             return f"with what {op.name} ({op.type}) gives"
     return None
 
