@@ -171,7 +171,9 @@ class Estimator:
         if steps is not None or max_steps is not None:
             all_hooks.append(v1.train.StopAtStepHook(steps, max_steps))
         theirs = [*all_hooks, *listeners]
-        with self._graph(ModeKeys.TRAIN, input_fn, self.latest_checkpoint(), theirs) as built:
+        with self._graph(
+            ModeKeys.TRAIN, input_fn, theirs, is_initial=self.latest_checkpoint() is None
+        ) as built:
             if not self._has_trained:
                 # Said of a new process; that a next call reads anew is what calls do.
                 step = checkpoint.step_of_latest(self.model_dir)
@@ -301,7 +303,7 @@ class Estimator:
         engine.check_input_fn(input_fn)
         all_hooks = _checks.hooks("hooks", hooks)
         path = self._checkpoint_path(checkpoint_path)
-        with self._graph(ModeKeys.PREDICT, input_fn, path, all_hooks) as built:
+        with self._graph(ModeKeys.PREDICT, input_fn, all_hooks, is_initial=path is None) as built:
             if path is None and self._warm_start_settings is None:
                 engine.require_given_weights(built, self.model_dir)
             predictions = engine.chosen_predictions(built.spec.predictions, predict_keys)
@@ -572,8 +574,7 @@ class Estimator:
         eval_dir: str,
     ) -> Iterator[tuple[Any, dict[str, Any]]]:
         """The metrics of each checkpoint, None for initial weights, written as soon as known."""
-        paths = list(paths)
-        with self._graph(ModeKeys.EVAL, input_fn, paths[0] if paths else None, hooks) as built:
+        with self._graph(ModeKeys.EVAL, input_fn, hooks, is_initial=paths == [None]) as built:
             evaluate = engine.evaluator(built, self._config)
             for path in paths:
                 results = evaluate(hooks, path, steps)
@@ -586,8 +587,9 @@ class Estimator:
         self,
         mode: str,
         input_fn: Callable[..., Any],
-        checkpoint_path: str | None,
         hooks: Sequence[Any],
+        *,
+        is_initial: bool,
     ) -> Iterator[engine.BuiltGraph]:
         """The graph for one call: a kept one, or a new one.
 
@@ -599,7 +601,7 @@ class Estimator:
             return given.without_labels() if mode == ModeKeys.PREDICT else given
 
         is_cold = mode == ModeKeys.TRAIN and self._warm_start_settings is None
-        if checkpoint_path is not None or is_cold:
+        if is_cold or not is_initial:
             with self._keeper.lent(
                 self._model,
                 mode,

@@ -262,7 +262,7 @@ PROGRAMS = {
     "while": Program(_while),
     "map_fn": Program(_map_fn),
     "tf.function": Program(_function),
-    "py_function": Program(_py_function),
+    "py_function": Program(_py_function, keeps=False),
     "decaying rate": Program(_numbers, train=_decaying),
     "asserts": Program(_assert),
     "partitioned variables": Program(_partitioned),

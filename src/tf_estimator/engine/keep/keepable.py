@@ -45,9 +45,9 @@ _HARMLESS: Final = re.compile(
 )
 # In the body of a function only the name of an operation is known, not whether it is stateful.
 _HARMFUL: Final = re.compile(
-    r"PyFunc|EagerPyFunc|.*Queue(V2)?|.*Reader(V2)?|(Anonymous)?Mutable(Dense)?HashTable.*|.*Barrier|Stage|.*MapStage"
-    r"|.*ConditionalAccumulator|SummaryWriter|RecordInput|OneShotIterator|MultiDeviceIterator"
-    r"|BoostedTrees.*Resource.*"
+    r"PyFunc|EagerPyFunc|.*Queue(V2)?|.*Reader(V2)?|(Anonymous)?Mutable(Dense)?HashTable.*"
+    r"|.*Barrier|Stage|.*MapStage|.*ConditionalAccumulator|SummaryWriter|RecordInput"
+    r"|OneShotIterator|MultiDeviceIterator|BoostedTrees.*Resource.*"
 )
 _CALLS: Final = ("PartitionedCall", "While", "If", "Case")
 _FROM_FILE: Final = ("InitializeTableFromTextFile", "InitializeTableFromTextFileV2")
@@ -150,7 +150,7 @@ def table_files(graph: tf.Graph, of_input: Collection[str]) -> Iterator[str]:
 
 def _varies(initializer: tf.Operation) -> str | None:
     """Why a table may have other contents the next time; then it would keep the first ones."""
-    if not initializer.type.startswith("InitializeTable"):
+    if not initializer.type.startswith(("InitializeTable", "LookupTableImport")):
         return None
     if initializer.type in _FROM_FILE and tf.get_static_value(initializer.inputs[1]) is None:
         return "from a file whose name is not constant"

@@ -138,7 +138,8 @@ class CompiledLoop(Steps):
         """Starts the batches in a new session, and compiles."""
         self._shapes = None
         self._stack.begin(session, self.initializer_feed)
-        run = self._run = direct_call(session, [*self._fed, self._start, self._stop], self._results)
+        fed = [*self._fed, self._start, self._stop]
+        run = self._run = direct_call(session, fed, self._results, in_caller=False)
         self._run_single = session.make_callable(self._single[:2], self._step.components)
         self._read_step = session.make_callable(self._single[2])
         try:
