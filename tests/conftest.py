@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 from collections.abc import Iterator
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read once, when TensorFlow is first imported
@@ -29,6 +30,9 @@ with _without_stderr():
 # These run what a reader sees, which is written for the newest TensorFlow.
 _NEWEST_ONLY = ("test_documentation.py", "test_digits.py")
 
+# A shell's background jobs ignore Ctrl-C, and so would the programs that tests start there.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # A graph takes long to build the first time, so no deadline; the same examples at every run.
 hypothesis.settings.register_profile("graphs", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("graphs")
@@ -43,7 +47,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No TF_CONFIG from outside, and no ops that an earlier test left in the default graph."""
+    """No TF_CONFIG from outside, no ops of an earlier test in the default graph, and no event files.
+
+    Each event file has a thread, until it is closed.
+    """
     monkeypatch.delenv("TF_CONFIG", raising=False)
     yield
     tf.compat.v1.reset_default_graph()
+    tf.compat.v1.summary.FileWriterCache.clear()

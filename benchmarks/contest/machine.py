@@ -36,6 +36,6 @@ def _processor() -> str:
 def _system() -> str:
     """Its name and version."""
     try:
-        return f"{platform.freedesktop_os_release()['PRETTY_NAME']}, {platform.release()}"
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
     except OSError:
         return platform.platform()
