@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from .tensorflow_graph import dataset, estimator, one_example
+from .tensorflow_graph import dataset, estimator, one_example, ten_batches
 from .turns import Job, NotAvailableError, Turns
 
 
@@ -81,7 +81,7 @@ def _predictor(job: Job, api: Any, options: dict[str, Any]) -> None:
 
 def _evaluate(job: Job, api: Any, options: dict[str, Any]) -> None:
     trained = _trained(job, api, options)
-    job.turns.call(lambda: trained.evaluate(lambda: dataset(job.model), steps=10))
+    job.turns.call(lambda: trained.evaluate(lambda: ten_batches(job.model)))
 
 
 def _train_and_evaluate(job: Job, api: Any, options: dict[str, Any]) -> None:
@@ -94,7 +94,9 @@ def _train_and_evaluate(job: Job, api: Any, options: dict[str, Any]) -> None:
         api.train_and_evaluate(
             fresh,
             api.TrainSpec(lambda: dataset(job.model), max_steps=200),
-            api.EvalSpec(lambda: dataset(job.model), steps=10, start_delay_secs=0, throttle_secs=0),
+            api.EvalSpec(
+                lambda: ten_batches(job.model), steps=None, start_delay_secs=0, throttle_secs=0
+            ),
         )
 
     job.turns.call(once)

@@ -5,6 +5,7 @@ frameworks compute the same. A model without one is told apart by those contesta
 (wide and deep on feature columns). Nothing here imports a framework.
 """
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ class Model:
         return 1 / math.sqrt(math.prod(self.weights[name][:-1]))
 
 
+@functools.cache
 def _mlp_data() -> Rows:
     inputs = np.random.default_rng(0).normal(size=[2048, 10]).astype(np.float32)
     return inputs, (inputs.sum(axis=1) > 0).astype(np.int64)
@@ -69,6 +71,7 @@ def _mlp(o: Any, w: dict[str, Any], x: Any) -> Any:
     return o.relu(x @ w["hidden"] + w["hidden_bias"]) @ w["out"] + w["out_bias"]
 
 
+@functools.cache
 def _cnn_data() -> Rows:
     chance = np.random.default_rng(0)
     images = chance.uniform(size=[1024, 28, 28, 1]).astype(np.float32)
@@ -82,6 +85,7 @@ def _cnn(o: Any, w: dict[str, Any], x: Any) -> Any:
     return x @ w["out"] + w["out_bias"]
 
 
+@functools.cache
 def _transformer_data() -> Rows:
     tokens = np.random.default_rng(0).integers(1000, size=[2048, 32])
     return tokens, tokens[:, 0] % 10
@@ -123,6 +127,7 @@ def _block(n: str) -> Shapes:
 JOBS = [f"job {number}" for number in range(20)]
 
 
+@functools.cache
 def _wide_deep_data() -> Rows:
     chance = np.random.default_rng(0)
     table = {
