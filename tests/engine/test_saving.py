@@ -131,7 +131,8 @@ class TestAsCheckpointSaverHook:
                 checkpoint_save_graph_def=with_graph,
             )
         assert _files(ours) == _files(theirs)
-        assert _events(ours) == _events(theirs)
+        # All but the graph of the beginning, which is to grow, and so is left out.
+        assert _events(ours)[3:] == _events(theirs)[3:]
         assert ("graph.pbtxt" in _files(ours)) == with_graph
         assert any(path.suffix == ".meta" for path in ours.iterdir()) == with_graph
         calls = len(diary) // 2

@@ -71,7 +71,8 @@ class SaverHook(v1.train.SessionRunHook):
 
     def begin(self) -> None:
         """Opens the event file, and finds the global step."""
-        self._events = v1.summary.FileWriterCache.get(self._folder)
+        with tf.Graph().as_default():  # A new file gets the graph of now, which is to grow.
+            self._events = v1.summary.FileWriterCache.get(self._folder)
         self._global_step = global_step_read()
         self._args = v1.train.SessionRunArgs(self._global_step)
         for listener in self._listeners:

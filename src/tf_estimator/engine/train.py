@@ -10,6 +10,7 @@ from tf_estimator._checks import wrong_value
 from tf_estimator._tf import add_saving_listeners, logger, v1
 from tf_estimator.config import RunConfig, default_session_config
 from tf_estimator.engine import input_state
+from tf_estimator.engine.counters import StepCounter, SummarySaver
 from tf_estimator.engine.graph import BuiltGraph
 from tf_estimator.engine.keep.live import LiveSession
 from tf_estimator.engine.partial_restore import RestoringSessionCreator
@@ -77,7 +78,8 @@ def train(
         creator = _session_creator(built, config)
         all_hooks = _training_hooks(built, config, hooks, saving_listeners, creator, reader)
         _check_model_dir(built, config)
-        unwatched = _prepared(built, config, all_hooks)
+        unwatched, reader.step_after = _prepared(built, config, all_hooks)
+        reader.alone = config.num_worker_replicas <= 1 and not any(map(_is_of_user, all_hooks))
         if unwatched is not None:
             all_hooks.extend(unwatched.hooks)
         try:
@@ -99,26 +101,32 @@ def train(
 
 def _prepared(
     built: BuiltGraph, config: RunConfig, hooks: Sequence[tf.compat.v1.train.SessionRunHook]
-) -> Steps | None:
-    """Adds to the graph what training needs besides the step; gives what takes unwatched steps."""
+) -> tuple[Steps | None, tf.Tensor]:
+    """Adds to the graph what training needs besides the step.
 
-    def prepare() -> Steps | None:
+    Returns:
+        What takes unwatched steps, and a tensor with the global step after a step.
+    """
+
+    def prepare() -> tuple[Steps | None, tf.Tensor]:
         _add_training_ops(built, config)
-        return unwatched_steps(
+        unwatched = unwatched_steps(
             built, config, saves_input_state=input_state.saves_input_state(hooks)
         )
+        with tf.control_dependencies([built.spec.train_op]):
+            return unwatched, tf.identity(built.global_step)
 
     live, spec = built.live, built.spec
     if live is None:
         return prepare()
-    unwatched = live.once(prepare)
+    unwatched, step_after = live.once(prepare)
     if unwatched is not None and unwatched.feed is not None:
         live.problem = "its steps are compiled, and read the input that it was built with"
     targets = [spec.train_op, spec.loss, v1.get_collection(v1.GraphKeys.SUMMARIES)]
     of_model = [*spec.training_hooks, *spec.training_chief_hooks]
     of_user = [hook for hook in hooks if _is_of_user(hook) and hook not in of_model]
     live.expects(built.graph, targets, built.inputs, of_user, of_model)
-    return unwatched
+    return unwatched, step_after
 
 
 def _keep_weights(live: LiveSession, hooks: Sequence[tf.compat.v1.train.SessionRunHook]) -> None:
@@ -206,13 +214,16 @@ def _training_hooks(
     counters = []
     if config.log_step_count_steps:
         counters.append(
-            v1.train.StepCounterHook(
-                every_n_steps=config.log_step_count_steps, output_dir=config.model_dir
+            StepCounter(
+                reader.step_after_look,
+                every_n_steps=config.log_step_count_steps,
+                output_dir=config.model_dir,
             )
         )
     if config.save_summary_steps:
         counters.append(
-            v1.train.SummarySaverHook(
+            SummarySaver(
+                reader.step_after_look,
                 scaffold=spec.scaffold,
                 save_steps=config.save_summary_steps,
                 output_dir=config.model_dir,

@@ -580,6 +580,9 @@ def test_a_lost_session_is_left_to_the_next_step():
             graph=graph, feed=None, spec=EstimatorSpec("train", loss=loss, train_op=train_op)
         )
         reader, taken = StepReader(loss, step), Taken()
+        reader.alone = True
+        with tf.control_dependencies([train_op]):
+            reader.step_after = tf.identity(step)
         unwatched = Losing(train_op, loss, step)
         hooks = [reader, v1.train.StopAtStepHook(10)]
         with v1.train.MonitoredSession(hooks=hooks) as session:

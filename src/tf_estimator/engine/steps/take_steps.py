@@ -32,14 +32,19 @@ class StepReader(v1.train.SessionRunHook):
 
     Attributes:
         loss: the value of the last step that was looked at.
+        step_after: a tensor, the global step after the step that is looked at; to be set.
+        step: its value; None once other steps may have been taken.
+        alone: whether nothing but the steps that training takes moves the global step; to be set.
         session: the plain session; hooks do not see what is run in it.
         coordinator: of the threads of the session, one of which may have failed.
     """
 
     def __init__(self, loss: tf.Tensor, global_step: tf.Variable) -> None:
-        self._args = v1.train.SessionRunArgs(loss)
-        self._global_step = global_step
+        self._loss, self._global_step = loss, global_step
         self.loss: Any = None
+        self.step_after: tf.Tensor | None = None
+        self.step: int | None = None
+        self.alone = False
         self.session: Any = None
         self.coordinator: Any = None
         self._read: Any = None
@@ -50,14 +55,16 @@ class StepReader(v1.train.SessionRunHook):
         """Keeps the session; there is another after one was lost."""
         self.session, self.coordinator = session, coord
         self._read = session.make_callable(self._global_step)
+        self._args = v1.train.SessionRunArgs([self._loss, self.step_after])
+        self.step = None
 
     def before_run(self, run_context: Any) -> tf.compat.v1.train.SessionRunArgs:
-        """Asks for the loss."""
+        """Asks for the loss and the step."""
         return self._args
 
     def after_run(self, run_context: Any, run_values: Any) -> None:
-        """Keeps the loss."""
-        self.loss = run_values.results
+        """Keeps the loss and the step."""
+        self.loss, self.step = run_values.results
 
     def next_look(self, global_step: int) -> int | None:
         """It reads for those that look."""
@@ -65,6 +72,11 @@ class StepReader(v1.train.SessionRunHook):
     def global_step(self) -> int:
         """The number of steps that are done."""
         return int(self._read())
+
+    def step_after_look(self) -> int:
+        """What it was after the step that was just looked at."""
+        assert self.step is not None
+        return int(self.step)
 
 
 @dataclasses.dataclass
@@ -142,7 +154,8 @@ def _take_unwatched(
     clock: Callable[[], float],
 ) -> None:
     """Takes the steps up to one before the next look."""
-    step = reader.global_step()
+    known, reader.step = reader.step, None
+    step = int(known) if reader.alone and known is not None else reader.global_step()
     # A thread that feeds a queue may ask to stop.
     while not session.should_stop():
         look = looks.next(step)
