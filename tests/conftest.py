@@ -47,7 +47,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No TF_CONFIG from outside, no ops of an earlier test in the default graph, and no event files.
+    """No TF_CONFIG from outside, no ops in the default graph, no open event files.
 
     Each event file has a thread, until it is closed.
     """

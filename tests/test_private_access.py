@@ -1,4 +1,4 @@
-"""_tf.py is the only door to TensorFlow's private parts.
+"""_tf.py and _keras.py are the only doors to the private parts of TensorFlow and Keras.
 
 Private are `tensorflow.python`, `keras.src` and every name in TensorFlow or Keras that starts with
 an underscore, dunder names such as `tf.__version__` excepted (but not `tf.__internal__`).
@@ -73,7 +73,7 @@ def private_accesses(source: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "path",
-    sorted(path for path in PACKAGE.rglob("*.py") if path.name != "_tf.py"),
+    sorted(path for path in PACKAGE.rglob("*.py") if path.name not in {"_tf.py", "_keras.py"}),
     ids=lambda path: path.relative_to(PACKAGE).as_posix(),
 )
 def test_only_the_public_api_is_used(path: Path) -> None:

@@ -157,7 +157,7 @@ def test_only_what_nobody_has_to_give_is_left_out_of_a_signature() -> None:
     assert _signature(ours, bound=False) == "(POSITIONAL_ONLY a, b, KEYWORD_ONLY c, **e)"
 
 
-@pytest.mark.parametrize("name", ["compat.v1.Estimator", "hooks.ProgressHook"])
+@pytest.mark.parametrize("name", ["compat.v1.Estimator", "hooks.ProgressHook", "keras.minimize"])
 def test_what_is_imported_late_is_found_without_an_import_of_its_own(name: str) -> None:
     program = f"import tf_estimator; print(tf_estimator.{name}.__name__)"
     done = subprocess.run(

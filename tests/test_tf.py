@@ -230,46 +230,6 @@ def test_a_traced_call_runs_in_the_order_of_the_program() -> None:
         assert session.run(variable) == 8.0
 
 
-def test_a_variable_can_be_seen_as_one_of_keras() -> None:
-    keras = pytest.importorskip("keras")
-    with tf.Graph().as_default():
-        variable = v1.get_variable("a/b", [2, 3])
-        view = _tf.keras_variable(variable)
-        assert isinstance(view, keras.Variable)
-        assert view.value is variable
-        assert (view.path, view.name) == ("a/b", "a_b")
-        assert (tuple(view.shape), view.dtype) == ((2, 3), "float32")
-        assert v1.global_variables() == [variable]
-
-
-def test_a_keras_that_makes_variables_otherwise_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    keras = pytest.importorskip("keras")
-
-    class Other:
-        value = None
-
-        def __init__(self, **_: object) -> None:
-            pass
-
-    monkeypatch.setattr(keras, "Variable", Other)
-    with tf.Graph().as_default(), pytest.raises(NotImplementedError, match=keras.__version__):
-        _tf.keras_variable(v1.get_variable("w", [1]))
-
-
-@pytest.mark.parametrize("package", ["keras", "tf_keras", "tf_keras.legacy"])
-def test_a_config_does_not_ask_for_the_learning_rate(package: str) -> None:
-    module = pytest.importorskip(package.partition(".")[0]).optimizers
-    module = module.legacy if "legacy" in package else module
-    with tf.Graph().as_default():  # where Keras cannot read its variable
-        optimizer = module.SGD(0.25, momentum=0.5)
-        config, rate = _tf.keras_optimizer_config(optimizer)
-        rate = getattr(rate, "value", rate) if package == "keras" else rate
-        if isinstance(rate, tf.Variable):
-            rate = tf.get_static_value(rate.initial_value)
-    assert config["momentum"] == 0.5
-    assert rate == 0.25
-
-
 def _after_one_run(kind: str, folder: pathlib.Path) -> v1.train.SessionRunHook:
     with tf.Graph().as_default():
         hook = _KEPT[kind][0](str(folder))
@@ -394,3 +354,19 @@ def test_a_direct_call_gives_what_session_run_gives(
     for _ in range(2):
         values = call(np.int32([1, 2]), np.int32([10, 20]))
         assert [value.tolist() for value in values] == [[11, 22], [22, 44], [11, 22]]
+
+
+def test_a_variable_gets_another_initial_value() -> None:
+    with tf.Graph().as_default(), v1.Session() as session:
+        variable = v1.get_variable("v", initializer=1.0, use_resource=True)
+        _tf.set_initial_value(variable, tf.constant(2.0))
+        session.run(v1.global_variables_initializer())
+        assert session.run(variable) == 2.0
+
+
+def test_a_tensorflow_that_cannot_change_an_initial_value_is_named() -> None:
+    class Variable:
+        initializer = None
+
+    with pytest.raises(NotImplementedError, match=tf.__version__):
+        _tf.set_initial_value(Variable(), tf.constant(1.0))

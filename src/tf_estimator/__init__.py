@@ -125,7 +125,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> _ModuleType:
-    """Imports `tf_estimator.compat`, which needs all of this module, when it is first asked for."""
-    if name == "compat":
-        return _importlib.import_module("tf_estimator.compat")
+    """Imports `compat`, which needs all of this module, or `keras` when it is first asked for."""
+    if name in ("compat", "keras"):
+        return _importlib.import_module(f"tf_estimator.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,7 +4,6 @@ Everything else in the package uses `tf.*` and `tf.compat.v1.*` as TensorFlow do
 """
 
 import contextlib
-import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -20,16 +19,16 @@ logger = tf.get_logger().getChild("estimator")
 def add_control_inputs(op: tf.Operation, before: Iterable[tf.Operation]) -> None:
     """Makes `op` run after every operation in `before`.
 
-    Why: `tf.control_dependencies` reaches only what is made inside it, and the writes of a Keras
-    Metric were made by Keras. No public call orders an operation that exists.
+    Why: `tf.control_dependencies` reaches only what is made inside it, and the writes of metrics
+    and layers were made by Keras. No public call orders an operation that exists.
     Guard: a TensorFlow without the method gives a NotImplementedError that says so, before
     anything is changed.
     """
     add = getattr(op, "_add_control_inputs", None)
     if add is None:
         raise NotImplementedError(
-            f"TensorFlow {tf.__version__} cannot order the updates of a Keras Metric: "
-            "Operation._add_control_inputs is gone. Use tf.compat.v1.metrics in eval_metric_ops."
+            f"TensorFlow {tf.__version__} cannot order what Keras updates in a graph: "
+            "Operation._add_control_inputs is gone. Use tf.compat.v1.metrics and layers."
         )
     add(list(before))
 
@@ -207,73 +206,6 @@ def call_traced(fn: Callable[..., Any], tensors: Iterable[tf.Tensor]) -> Any:
     return traced(*tensors)
 
 
-def keras_variable(variable: tf.Variable) -> Any:
-    """A Keras 3 Variable that is a view of an existing `variable`, with its name as the path.
-
-    Why: Keras 3 optimizers ask for what only a Keras Variable has, and it always makes its own.
-    Guard: where the view did not take the variable, NotImplementedError.
-    """
-    keras = sys.modules["keras"]
-
-    class View(keras.Variable):  # type: ignore[name-defined]
-        @property
-        def path(self) -> str:
-            return variable.op.name
-
-        @path.setter
-        def path(self, value: str) -> None:  # Keras before 3.5 sets it
-            pass
-
-        def _initialize(self, value: Any) -> None:
-            self._value = variable
-
-        def _initialize_with_initializer(self, initializer: Any) -> None:
-            self._value = variable
-
-    view = View(
-        initializer=tf.zeros,
-        shape=variable.shape,
-        dtype=variable.dtype.base_dtype.name,
-        name=variable.op.name.replace("/", "_"),
-    )
-    if view.value is not variable:
-        raise NotImplementedError(
-            f"Keras {keras.__version__} cannot use a variable of a graph in its optimizers. "
-            "Use an optimizer of tf.compat.v1.train."
-        )
-    return view
-
-
-def keras_optimizer_config(optimizer: Any) -> tuple[dict[str, Any], Any]:
-    """The config of a Keras optimizer, and apart from it what it holds as its learning rate.
-
-    Why: `get_config` reads the learning rate as a number, and fails on one that is a tensor, a
-    variable of a graph, a callable, or a schedule that has no config. So it is asked of a twin that
-    holds another.
-    Guard: an optimizer that keeps its learning rate elsewhere gives its config as it is, and None.
-    """
-    held = vars(optimizer)
-    twin = object.__new__(type(optimizer))
-    vars(twin).update(held)
-    stand_in = _schedule_like(optimizer)
-    if "learning_rate" in held.get("_hyper", ()):  # of the legacy kind of tf_keras
-        rate = held["_hyper"]["learning_rate"]
-        vars(twin)["_hyper"] = {**held["_hyper"], "learning_rate": stand_in}
-    else:
-        rate = held.get("_learning_rate")
-        if rate is not None:
-            vars(twin)["_learning_rate"] = stand_in
-    with eagerly():  # it may read variables that were made eagerly
-        return twin.get_config(), rate
-
-
-def _schedule_like(optimizer: Any) -> Any:
-    """Some learning rate that every optimizer of the same Keras can put into its config."""
-    packages = (one.__module__.split(".")[0] for one in type(optimizer).__mro__)
-    keras = next(sys.modules[one] for one in packages if one in ("keras", "tf_keras"))
-    return keras.optimizers.schedules.ExponentialDecay(1.0, 1, 1.0)
-
-
 def state_of_hook(hook: Any, name: str) -> Any:
     """What a hook of `tf.compat.v1.train` keeps to know when it next acts.
 
@@ -386,3 +318,23 @@ try:
     from tensorflow.core.protobuf.config_pb2 import CallableOptions as _CallableOptions
 except ImportError:
     _CallableOptions = None
+
+
+def set_initial_value(variable: tf.Variable, value: tf.Tensor) -> None:
+    """Gives a resource variable of a graph another initial value, before any session has run.
+
+    Args:
+        variable: not initialized yet.
+        value: a tensor of its shape and type that depends on no variable.
+
+    Why: the operation that initializes a variable is made with it, and what Keras loads into it
+    comes later. Nothing public changes it.
+    Guard: without the method NotImplementedError, before anything is changed.
+    """
+    update = getattr(variable.initializer, "_update_input", None)
+    if update is None:
+        raise NotImplementedError(
+            f"TensorFlow {tf.__version__} cannot change an initial value: "
+            "Operation._update_input is gone."
+        )
+    update(1, value)

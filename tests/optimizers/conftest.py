@@ -81,10 +81,7 @@ def train(
 
 
 def train_eagerly(optimizer: Any, variables: list[Any], steps: int = 20) -> list[np.ndarray]:
-    """The values of the model after `fit` would have trained it with a Keras optimizer.
-
-    The gradients are dense: Keras 3 takes rows that occur twice in a gradient one after the other.
-    """
+    """The values of the model after `fit` would have trained it with a Keras optimizer."""
     raw = [v if isinstance(v, tf.Variable) else v.value for v in variables]
     optimizer.build(variables)
 
@@ -96,7 +93,7 @@ def train_eagerly(optimizer: Any, variables: list[Any], steps: int = 20) -> list
                 loss = optimizer.scale_loss(loss)
             elif hasattr(optimizer, "get_scaled_loss"):
                 loss = optimizer.get_scaled_loss(loss)
-        found = [tf.convert_to_tensor(one) for one in tape.gradient(loss, raw)]
+        found = tape.gradient(loss, raw)
         if hasattr(optimizer, "get_unscaled_gradients"):
             found = optimizer.get_unscaled_gradients(found)
         optimizer.apply_gradients(list(zip(found, variables, strict=True)))

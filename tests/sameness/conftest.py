@@ -2,11 +2,12 @@
 
 import collections
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_estimator import EstimatorSpec, ModeKeys
+from tf_estimator import EstimatorSpec, ModeKeys, optimizers
 
 v1 = tf.compat.v1
 ROWS = 24
@@ -245,6 +246,45 @@ def _numbers(features, mode):
     return _dense(features["x"])
 
 
+def _keras(*more):
+    """A dense layer of Keras and the layers that `more` make."""
+
+    def hidden(features, mode):
+        layers = [keras.layers.Dense(5, "relu", kernel_initializer=_seeded())]
+        model = keras.Sequential([*layers, *(make() for make in more)])
+        return model(features["x"], training=mode == ModeKeys.TRAIN)
+
+    return hidden
+
+
+def _seeded():
+    return keras.initializers.GlorotUniform(seed=1)
+
+
+def _keras_dropout(features, mode):
+    x = _keras(lambda: keras.layers.Dropout(0.5, seed=7))(features, mode)
+    # Those without a seed get one when the graph is built, and here the same each time.
+    keras.utils.set_random_seed(3)
+    x = keras.layers.Dropout(0.5)(x, training=mode == ModeKeys.TRAIN)
+    return x + keras.random.normal((1, 5)) if mode == ModeKeys.TRAIN else x
+
+
+def _keras_norm_twice(features, mode):
+    x = _keras()(features, mode)
+    norm, training = keras.layers.BatchNormalization(momentum=0.5), mode == ModeKeys.TRAIN
+    return norm(norm(x, training=training) + x, training=training) + norm(x, training=False)
+
+
+def _keras_dropout_in_prediction(features, mode):
+    x = _keras()(features, mode)
+    return keras.layers.Dropout(0.5, seed=7)(x, training=True)
+
+
+def _keras_adam(loss):
+    step = v1.train.get_global_step()
+    return optimizers.minimize(keras.optimizers.Adam(0.01), loss, None, step)
+
+
 PROGRAMS = {
     "dense": Program(_numbers),
     "adam": Program(_numbers, train=_optimizer(v1.train.AdamOptimizer)),
@@ -273,6 +313,11 @@ PROGRAMS = {
     "local variable": Program(_local_in_evaluation),
     "queue": Program(_queue, in_loop=None, keeps=False),
     "ref variables": Program(_ref_variables, in_loop=False),
+    "Keras layers": Program(_keras(keras.layers.BatchNormalization)),
+    "Keras dropout": Program(_keras_dropout),
+    "Keras batch norm": Program(_keras_norm_twice),
+    "Keras optimizer": Program(_keras(keras.layers.BatchNormalization), train=_keras_adam),
+    "Keras dropout in prediction": Program(_keras_dropout_in_prediction),
     "last batch smaller": Program(_numbers, batches=lambda rows: rows.batch(5)),
     "shuffled with a seed": Program(_numbers, batches=lambda rows: rows.shuffle(9).batch(4)),
     "prefetched": Program(_numbers, batches=lambda rows: rows.batch(4).prefetch(2)),

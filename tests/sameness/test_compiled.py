@@ -19,6 +19,7 @@ COMPILED = (
     "two optimizers",
     "summaries",
     "last batch smaller",
+    "Keras layers",
 )
 NOT_COMPILED = {
     "dropout with a seed": r"'dropout/\w+/RandomUniform' draws random numbers by a seed",
@@ -27,6 +28,7 @@ NOT_COMPILED = {
     "sparse": "SparseTensorSpec, which is not dense",
     "ragged": "RaggedTensorSpec, which is not dense",
     "py_function": r"'PyFunc\w*' \(PyFunc\w*\) calls Python",
+    "Keras dropout": "random_normal.* draws other numbers in XLA",
     "while": "maximum_iteration",  # which the gradient of a loop needs
     "queue": r"queue' \(FIFOQueueV2\)",
     "ref variables": "'ref",

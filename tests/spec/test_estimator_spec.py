@@ -236,39 +236,6 @@ class TestTrainOp:
             spec("eval", train_op=made(value))
 
 
-class TestKerasOptimizers:
-    """What a bare apply_gradients returns would not train."""
-
-    def test_keras_3(self):
-        keras = pytest.importorskip("keras")
-        variable = tf.Variable(1.0)
-        result = keras.optimizers.Adam().apply_gradients([(tf.constant(1.0), variable)])
-        with pytest.raises(TypeError, match=r"apply_gradients.*\n.*\n.*minimize\(loss"):
-            spec("train", train_op=result)
-
-    @pytest.mark.parametrize("name", ["SGD", "Adam"])
-    def test_tf_keras(self, name):
-        tf_keras = pytest.importorskip("tf_keras")
-        variable = tf.Variable(1.0)
-        optimizer = getattr(tf_keras.optimizers, name)()
-        with pytest.raises(TypeError, match="apply_gradients"):
-            spec("train", train_op=optimizer.apply_gradients([(tf.constant(1.0), variable)]))
-
-    def test_tf_keras_legacy_trains(self):
-        tf_keras = pytest.importorskip("tf_keras")
-        variable = tf.Variable(1.0)
-        optimizer = tf_keras.optimizers.legacy.SGD()
-        result = optimizer.apply_gradients([(tf.constant(1.0), variable)])
-        assert spec("train", train_op=result).train_op is result
-
-    def test_what_the_error_says_to_write_works(self):
-        loss = tf.square(resource_variable() - 3.0)
-        optimizer = v1.train.AdamOptimizer(0.1)
-        v1.train.get_or_create_global_step()
-        train_op = optimizer.minimize(loss, global_step=v1.train.get_global_step())
-        assert spec("train", loss=loss, train_op=train_op).train_op is train_op
-
-
 class TestLoss:
     @pytest.mark.parametrize("shape", [[1], [1, 1], [None], [1, None], [None, None]])
     def test_one_element_becomes_a_scalar(self, shape):

@@ -312,13 +312,25 @@ class TestErrors:
         with tf.Graph().as_default(), pytest.raises(ValueError, match=r"outside.*inside model_fn"):
             converted({"m": metric}, tf.constant(1.0))
 
-    def test_result_and_update_of_keras_3(self):
-        keras = pytest.importorskip("keras")
+    def test_result_and_update_instead_of_the_metric(self, keras):
         with tf.Graph().as_default():
             metric = keras.metrics.Mean()
             pair = (metric.result(), metric.update_state(1.0))
             with pytest.raises(ValueError, match=r"update_state.*{'name': metric}"):
                 converted({"m": pair}, tf.constant(1.0))
+
+    def test_the_metric_in_a_pair(self, keras):
+        with tf.Graph().as_default():
+            metric = keras.metrics.Mean()
+            pair = (metric, metric.update_state(1.0))
+            with pytest.raises(ValueError, match=r"in a tuple.*{'name': metric}"):
+                converted({"m": pair}, tf.constant(1.0))
+
+    def test_a_metric_that_nobody_gives_is_no_error(self, keras):
+        with tf.Graph().as_default():
+            keras.metrics.Mean().update_state(1.0)
+            pair = v1.metrics.mean([1.0])
+            assert converted({"m": pair}, tf.constant(1.0)) == {"m": pair}
 
     def test_the_class_instead_of_an_instance(self, keras):
         with tf.Graph().as_default(), pytest.raises(TypeError, match="eval_metric_ops"):

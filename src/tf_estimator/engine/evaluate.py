@@ -17,6 +17,8 @@ from tf_estimator.engine.restore import restoring_session_creator
 from tf_estimator.engine.sessions import monitored_session
 from tf_estimator.engine.steps.single import SingleSteps
 
+# A collection: the value and update_op of the loss over many batches, if that is not their mean.
+MEAN_LOSS = "mean_loss"
 _LOSS = "loss"
 # How often it is said how far an evaluation is, in seconds, and for how many batches it is asked.
 _SECONDS = 0.1
@@ -87,7 +89,8 @@ def add_evaluation_ops(built: BuiltGraph) -> EvaluationOps:
             raise _checks.wrong_value(
                 "A metric's name", f"must not be {taken!r}, which Estimator adds itself", taken
             )
-    metrics[_LOSS] = v1.metrics.mean(built.spec.loss)
+    own = v1.get_collection(MEAN_LOSS)
+    metrics[_LOSS] = tuple(own) if own else v1.metrics.mean(built.spec.loss)
     values = {name: metrics[name][0] for name in sorted(metrics)}
     updates = tf.nest.flatten([update for _, update in metrics.values()])
     return EvaluationOps(tf.group(*updates), {**values, _GLOBAL_STEP: built.global_step})

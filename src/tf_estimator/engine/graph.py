@@ -13,6 +13,7 @@ from tf_estimator.config import RunConfig
 from tf_estimator.engine.inputs import GraphInput
 from tf_estimator.engine.keep.by_value import CalledInput
 from tf_estimator.engine.keep.live import LiveSession
+from tf_estimator.engine.keras_state import KerasInModelFn
 from tf_estimator.engine.model import Model
 from tf_estimator.spec import EstimatorSpec, ModeKeys
 
@@ -144,15 +145,18 @@ def finish(
         The BuiltGraph; nothing has run yet.
     """
     graph, mode = begun.graph, begun.mode
+    parts = tf.nest.flatten((begun.input.features, begun.input.labels), expand_composites=True)
+    inputs = tuple(part for part in parts if isinstance(part, tf.Tensor))
     with graph.as_default(), v1.device(begun.device_function):
-        spec = model.call(begun.input.features, begun.input.labels, mode, config)
+        keras = KerasInModelFn(graph)
+        with keras.at_work():
+            spec = model.call(begun.input.features, begun.input.labels, mode, config)
+        spec = keras.completed(spec, mode, inputs)
     savers = graph.get_collection(v1.GraphKeys.SAVERS)
     has_own_saver = bool(savers) or spec.scaffold.saver is not None
     # Asked now, for a session completes the scaffold.
     initializes = spec.scaffold.init_op is not None or spec.scaffold.init_fn is not None
     step, hooks = begun.global_step, begun.input.hooks
-    parts = tf.nest.flatten((begun.input.features, begun.input.labels), expand_composites=True)
-    inputs = tuple(part for part in parts if isinstance(part, tf.Tensor))
     dataset = begun.input.dataset if isinstance(begun.input, CalledInput) else None
     return BuiltGraph(
         graph, mode, spec, hooks, step, has_own_saver, initializes, on_restore, inputs, dataset

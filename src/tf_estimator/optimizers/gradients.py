@@ -1,6 +1,6 @@
 """Gradients of a loss: those there are, and an error that names the loss if there are none."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import tensorflow as tf
@@ -9,6 +9,17 @@ Gradient: TypeAlias = Any
 """A tf.Tensor, or tf.IndexedSlices, which has some of the rows."""
 
 Pair: TypeAlias = tuple[Gradient, tf.Variable]
+
+Scaled: TypeAlias = Callable[[tf.Tensor], tf.Tensor]
+"""What an optimizer makes of a loss before it wants the gradients."""
+
+PairsOf: TypeAlias = Callable[[Scaled], list[Pair]]
+"""Gives the gradients to apply, of the loss that is scaled so."""
+
+
+def as_it_is(loss: tf.Tensor) -> tf.Tensor:
+    """The loss: nothing is scaled."""
+    return loss
 
 
 def gradients(

@@ -10,25 +10,25 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_estimator import _tf
+from tf_estimator import _keras, _tf
 from tf_estimator.optimizers import recreation
-from tf_estimator.optimizers.gradients import Pair, distinct, gradients
+from tf_estimator.optimizers.gradients import Pair, PairsOf, as_it_is
 from tf_estimator.optimizers.scopes import optimizer_scope, training_scope
 
 v1 = tf.compat.v1
 
 
-def minimize_legacy(
+def apply_legacy(
     optimizer: Any,
-    loss: tf.Tensor,
     variables: Sequence[tf.Variable],
+    pairs: PairsOf,
     global_step: tf.Variable | None,
     update_ops: Sequence[Any],
 ) -> tf.Operation:
     """One step with an optimizer of `tf_keras.optimizers.legacy`, which knows graphs.
 
     The names of its variables are those of the original's checkpoints, `training/Adam/beta_1` and
-    so on. Its learning rate is one of them: on resuming the checkpoint's holds.
+    so on. The learning rate that is given holds at every step, whatever a checkpoint says.
     """
     if hasattr(optimizer, "inner_optimizer"):
         raise NotImplementedError(
@@ -36,17 +36,31 @@ def minimize_legacy(
             "wrap an optimizer that is not of the legacy kind, or use the one of Keras 3."
         )
     made = recreation.recreate(optimizer).optimizer
-    pairs = gradients(loss, variables)
+    found = pairs(as_it_is)
     with training_scope(), tf.control_dependencies(update_ops):
         if global_step is not None:
             made.iterations = global_step
-        return tf.group(made.apply_gradients(pairs))
+        train_op = tf.group(made.apply_gradients(found))
+        _hold_rate(made)
+    return train_op
 
 
-def minimize_traced(
+def _hold_rate(optimizer: Any) -> None:
+    """Sets a legacy optimizer's variable for the learning rate before every read of it."""
+    variable = optimizer.learning_rate
+    if not isinstance(variable, tf.Variable):
+        return  # It computes its rate, and no checkpoint has it.
+    reads = [op for op in variable.handle.consumers() if op.type == "ReadVariableOp"]
+    with tf.control_dependencies(None):
+        told = variable.assign(variable.initial_value, read_value=False)
+    for op in reads:
+        _tf.add_control_inputs(op, [told])
+
+
+def apply_traced(
     optimizer: Any,
-    loss: tf.Tensor,
     variables: Sequence[tf.Variable],
+    pairs: PairsOf,
     global_step: tf.Variable | None,
     update_ops: Sequence[Any],
 ) -> tf.Operation:
@@ -67,18 +81,19 @@ def minimize_traced(
     with tf.control_dependencies(None), scope_of as scope, _variables_under(scope):
         new = recreation.recreate(optimizer)
         made = new.optimizer
-        handed = {id(one): _tf.keras_variable(one) if keras_3 else one for one in variables}
+        handed = {id(one): _keras.variable_view(one) if keras_3 else one for one in variables}
         starts = _build(made, list(handed.values()))
-    if getattr(made, "use_ema", False) and not made.ema_overwrite_frequency:
+    inner = getattr(made, "inner_optimizer", made)
+    if getattr(inner, "use_ema", False) and not inner.ema_overwrite_frequency:
         _tf.logger.warning(
             "The averages of use_ema are kept in checkpoints, but the model goes on with its own "
             "weights: set ema_overwrite_frequency to make it take them over."
         )
-    pairs = gradients(loss, variables, _scaled(made, loss))
+    found = pairs(lambda loss: _scaled(made, loss))
     if getattr(made, "loss_scale_factor", None) is not None:
         # It divides them, which Keras cannot do with gradients by rows.
-        pairs = [(tf.convert_to_tensor(gradient), one) for gradient, one in pairs]
-    tensors, again = _flat(pairs)
+        found = [(tf.convert_to_tensor(gradient), one) for gradient, one in found]
+    tensors, again = _flat(found)
 
     def step(*tensors: tf.Tensor) -> tf.Tensor:
         _assign_starts(made, starts)
@@ -86,7 +101,9 @@ def minimize_traced(
             told = new.learning_rate
             made.learning_rate = told(made.iterations) if callable(told) else told
         applied = _unscaled(made, again(tensors))
-        made.apply_gradients([(gradient, handed[id(one)]) for gradient, one in applied])
+        # Not even a step is counted where the input has ended.
+        with tf.control_dependencies(tensors):
+            made.apply_gradients([(gradient, handed[id(one)]) for gradient, one in applied])
         return tf.constant(0)
 
     with tf.control_dependencies(update_ops):
@@ -143,12 +160,18 @@ def _require_tensorflow_backend() -> None:
         )
 
 
+_LEARNING_RATES = ("learning_rate", "current_learning_rate")  # Keras 3, tf_keras
+
+
 @contextmanager
 def _variables_under(scope: str) -> Iterator[None]:
     """Gives the variables made inside names under `scope`, whatever the scopes that Keras enters.
 
     Those have numbers that count through the process: the second graph would look for other names
     in the checkpoint than the first has saved.
+
+    A learning rate becomes a local variable. In a checkpoint it would serve nothing, and one of a
+    run with a schedule has none.
     """
 
     def create(next_creator: Callable[..., tf.Variable], **arguments: Any) -> tf.Variable:
@@ -159,7 +182,12 @@ def _variables_under(scope: str) -> Iterator[None]:
                 v1.is_variable_initialized(start), start.read_value, lambda: start.initial_value
             )
         with v1.name_scope(None), v1.name_scope(scope):
-            return next_creator(**arguments)
+            made = next_creator(**arguments)
+        if str(arguments.get("name")).rpartition("/")[2] in _LEARNING_RATES:
+            collection = v1.get_collection_ref(v1.GraphKeys.GLOBAL_VARIABLES)
+            collection[:] = [one for one in collection if one is not made]
+            v1.add_to_collection(v1.GraphKeys.LOCAL_VARIABLES, made)
+        return made
 
     with tf.variable_creator_scope(create):
         yield
@@ -191,8 +219,8 @@ def _flat(
         by_rows = isinstance(gradient, tf.IndexedSlices)
         places.append((len(tensors), by_rows, variable))
         if by_rows:
-            rows = distinct(gradient)
-            tensors += [rows.values, rows.indices]
+            # As they are: rows of equal index are for the optimizer to add up, as in eager Keras.
+            tensors += [gradient.values, gradient.indices]
         else:
             tensors.append(gradient)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_estimator import _tf
+from tf_estimator import _keras, _tf
 from tf_estimator._checks import wrong_value
 
 v1 = tf.compat.v1
@@ -60,8 +60,8 @@ def recreate(optimizer: Any) -> Recreated:
     """Makes a Keras optimizer again in the default graph, from its config.
 
     The one given is left as it is and may be given again. Variables that it has made in this graph,
-    because it was made in a model_fn, are taken out of the global variables: they would be saved
-    under names that differ from graph to graph.
+    because it was made in a model_fn, and that nothing writes are taken out of the global
+    variables: they would be saved under names that differ from graph to graph.
 
     Raises:
         ValueError: it cannot be made from its config, or its learning rate is a tensor of another
@@ -75,7 +75,7 @@ def recreate(optimizer: Any) -> Recreated:
         )
     if hasattr(optimizer, "inner_optimizer"):
         return _recreate_loss_scale(optimizer)
-    config, held = _of_user(optimizer, lambda: _tf.keras_optimizer_config(optimizer))
+    config, held = _of_user(optimizer, lambda: _keras.optimizer_config(optimizer))
     rate = None if held is None else _rate(optimizer, held)
     told = None
     if _has_to_be_told(optimizer, rate):
@@ -171,8 +171,17 @@ def variables_of(optimizer: Any) -> list[tf.Variable]:
 
 def _forget_variables(optimizer: Any) -> None:
     """Keeps the variables of an optimizer that was never used out of checkpoints."""
-    if is_legacy(optimizer) or getattr(optimizer, "built", getattr(optimizer, "_built", False)):
-        return
-    mine = {id(one) for one in variables_of(optimizer)}
+    # All that it tracks: some of a tf_keras LossScaleOptimizer are not among its variables.
+    tracked = tf.train.TrackableView(optimizer).descendants()
+    mine = {
+        id(one if isinstance(one, tf.Variable) else getattr(one, "value", one)) for one in tracked
+    }
     collection = v1.get_collection_ref(v1.GraphKeys.GLOBAL_VARIABLES)
-    collection[:] = [one for one in collection if id(one) not in mine]
+    found = [one for one in collection if id(one) in mine]
+    if not any(
+        _tf.writes_variable(op, one.handle)
+        for one in found
+        for op in one.handle.consumers()
+        if op != one.initializer
+    ):
+        collection[:] = [one for one in collection if id(one) not in mine]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from tf_estimator._checks import hooks, instance, wrong_type, wrong_value
+from tf_estimator.spec import bare_optimizers
 from tf_estimator.spec import metrics as keras_metrics
 from tf_estimator.spec.export_outputs import ExportOutput, PredictOutput
 from tf_estimator.spec.modes import ModeKeys
@@ -164,49 +165,17 @@ def _in_graph(subject: str, value: Any) -> Any:
 
 
 def _train_op(mode: Any, train_op: Any) -> Any:
+    if train_op is not None or mode == ModeKeys.TRAIN:
+        bare_optimizers.refuse(train_op)
     if train_op is None:
         if mode == ModeKeys.TRAIN:
             raise ValueError("Missing train_op: an EstimatorSpec with mode 'train' needs one.")
         return None
-    if _is_keras_step_counter(train_op):
-        raise wrong_type(
-            "train_op",
-            "must not be what apply_gradients of a Keras optimizer returns: that is the "
-            "optimizer's counter, and running it does not train",
-            train_op,
-            _KERAS_OPTIMIZER_HINT,
-        )
     if isinstance(train_op, tf.Variable):
         train_op = train_op.op
     elif not isinstance(train_op, (tf.Operation, tf.Tensor)):
         raise wrong_type("train_op", "must be an Operation or a Tensor", train_op)
     return _in_graph("train_op", train_op)
-
-
-_KERAS_OPTIMIZER_HINT = (
-    "Write instead:\n"
-    "    optimizer = tf.compat.v1.train.AdamOptimizer(learning_rate)\n"
-    "    train_op = optimizer.minimize(loss, global_step=tf.compat.v1.train.get_global_step())\n"
-    "or take another optimizer of tf.compat.v1.train."
-)
-
-
-def _is_keras_step_counter(value: Any) -> bool:
-    """Whether `value` is what `apply_gradients` of a Keras optimizer (no legacy one) returned."""
-    if isinstance(value, keras_metrics.keras_classes("Variable")):
-        return True
-    if not isinstance(value, tf.Variable) or tf.executing_eagerly():
-        return False
-    # tf_keras returns the variable that `assign_add` of its counter gives. Its counter is called
-    # iteration, and the increment waits for nothing. A global step that is incremented after the
-    # training is fine.
-    op = value.op
-    return (
-        bool(keras_metrics.keras_classes("optimizers", "Optimizer"))
-        and op.type == "AssignAddVariableOp"
-        and not op.control_inputs
-        and op.inputs[0].op.name.rpartition("/")[2].partition("_")[0] == "iteration"
-    )
 
 
 def _loss(mode: Any, loss: Any) -> Any:
@@ -286,17 +255,15 @@ def _eval_metric_ops(eval_metric_ops: Any, loss: Any) -> Any:
     for key, pair in checked.items():
         for part in tf.nest.flatten(tuple(pair)):
             _in_metric_graph(f"eval_metric_ops[{key!r}]", part)
+    keras_metrics.refuse_parts(checked)
     return checked
 
 
 def _in_metric_graph(subject: str, part: Any) -> None:
     if part is None and not tf.executing_eagerly():
-        raise wrong_value(
-            subject,
-            "must not have None in it",
-            part,
-            "update_state of a Keras 3 Metric returns None: call metric.update_state(...) on a "
-            "line of its own and give the Metric itself, {'name': metric}, instead of "
-            "(metric.result(), metric.update_state(...)).",
-        )
+        hint = f"update_state of a Keras 3 Metric returns None. {keras_metrics.GIVE_ITSELF}"
+        raise wrong_value(subject, "must not have None in it", part, hint)
+    if keras_metrics.is_metric(part):
+        rule = "must not have a Metric in a tuple"
+        raise wrong_value(subject, rule, part, keras_metrics.GIVE_ITSELF)
     _in_graph(subject, part)

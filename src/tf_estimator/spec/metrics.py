@@ -19,18 +19,29 @@ Keras is never imported here: who has a Metric has imported it.
 """
 
 import sys
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 import tensorflow as tf
 
-from tf_estimator import _tf
+from tf_estimator import _keras
 from tf_estimator._checks import wrong_value
+from tf_estimator.spec.program_order import (
+    ProgramOrder,
+    accesses,
+    inputs_of,
+    may_not_run,
+    tf_variable,
+)
 
 v1 = tf.compat.v1
 
 _KERAS = ("keras", "tf_keras")
+
+GIVE_ITSELF: Final = (
+    "Call metric.update_state(...) on a line of its own and give the Metric itself, "
+    "{'name': metric}, instead of (metric.result(), metric.update_state(...))."
+)
 
 
 def keras_classes(*path: str) -> tuple[type, ...]:
@@ -88,20 +99,51 @@ def metric_ops(metrics: Mapping[Any, Any], loss: Any = None) -> dict[Any, tuple[
     distinct = {id(metric): metric for metric in metrics.values()}
     for metric in distinct.values():
         require_update(metric)
-    order = _Order(v1.get_default_graph())
+    order = ProgramOrder(v1.get_default_graph())
     writes = {}
     for key, metric in distinct.items():
         variables = _variables(metric)
         _require_this_graph(metric, variables)
-        accesses = [_accesses(metric, v) for v in variables]
+        uses = [_accesses(metric, v) for v in variables]
         # A call may write several of the variables.
-        writes[key] = list(
-            dict.fromkeys(op for one in accesses for op, write in one.items() if write)
-        )
-        _put_in_order(order, writes[key], accesses, loss)
+        writes[key] = list(dict.fromkeys(op for one in uses for op, write in one.items() if write))
+        _put_in_order(order, writes[key], uses, loss)
         _make_local(variables)
     pairs = {key: _value_and_update(metric, writes[key]) for key, metric in distinct.items()}
     return {key: pairs[id(metric)] for key, metric in metrics.items()}
+
+
+def refuse_parts(eval_metric_ops: Mapping[Any, Any]) -> None:
+    """Raises ValueError for what a tf_keras Metric gives where the Metric itself is wanted.
+
+    Its `result()` and `update_state()` give a Tensor and an Operation, as a pair needs them. But
+    its variables are in no collection until the Metric is given, and so nothing starts them.
+
+    Args:
+        eval_metric_ops: `(value, update_op)` pairs by key, Metrics converted.
+    """
+    if "tf_keras" not in sys.modules or tf.executing_eagerly():
+        return
+    started = {one.op.name for one in (*v1.global_variables(), *v1.local_variables())}
+    left = {
+        op
+        for op in v1.get_default_graph().get_operations()
+        if op.type == "VarHandleOp"
+        and op.name not in started
+        and any(call.startswith("metrics/") for call in _keras.calls(op))
+    }
+    for key, pair in eval_metric_ops.items() if left else ():
+        todo = [getattr(one, "op", one) for one in tf.nest.flatten(tuple(pair))]
+        before = set(todo)
+        while todo:
+            new = inputs_of(todo.pop()) - before
+            before |= new
+            todo.extend(new)
+        if before & left:
+            raise ValueError(
+                f"eval_metric_ops[{key!r}] must not be made of result() and update_state() of a "
+                f"tf_keras Metric: nothing would start its variables. {GIVE_ITSELF}"
+            )
 
 
 def require_update(metric: Any) -> None:
@@ -122,9 +164,8 @@ def _variables(metric: Any) -> list[tf.Variable]:
     """The distinct tf.Variables of a Metric."""
     found: dict[int, tf.Variable] = {}
     for variable in metric.variables:
-        # A Keras 3 variable holds the one of its backend.
-        raw = variable if isinstance(variable, tf.Variable) else getattr(variable, "value", None)
-        if not isinstance(raw, tf.Variable):
+        raw = tf_variable(variable)
+        if raw is None:
             raise wrong_value(
                 f"The Metric {metric.name!r}",
                 "must have TensorFlow variables",
@@ -152,92 +193,31 @@ def _made_outside(metric: Any) -> ValueError:
 
 def _accesses(metric: Any, variable: tf.Variable) -> dict[tf.Operation, bool]:
     """The operations that use a variable, and whether each writes it."""
-    found: dict[tf.Operation, bool] = {}
-    handles = [variable.handle]
-    for handle in handles:
-        for op in handle.consumers():
-            if op is variable.initializer:
-                continue
-            writes = _tf.writes_variable(op, handle)
-            if writes and (op.type in _BRANCHING or _tf.in_v1_control_flow(op)):
-                raise ValueError(
-                    f"The Metric {metric.name!r} must not have its update_state called inside a "
-                    "tf.cond or tf.while_loop, where it would not run. Call it outside, with a "
-                    "sample_weight of zero for what shall not count, or put the tf.cond into a "
-                    "tf.function."
-                )
-            if op not in found and op.type in _PASSING_ON:
-                handles.extend(op.outputs)
-            found[op] = writes or found.get(op, False)
+    found = accesses(variable)
+    if any(write and may_not_run(op) for op, write in found.items()):
+        raise ValueError(
+            f"The Metric {metric.name!r} must not have its update_state called inside a tf.cond or "
+            "tf.while_loop, where it would not run. Call it outside, with a sample_weight of zero "
+            "for what shall not count, or put the tf.cond into a tf.function."
+        )
     return found
 
 
-# In a graph a branch runs only what its outputs need, and update_state is none of that.
-_BRANCHING = ("Case", "If", "StatelessCase", "StatelessIf", "StatelessWhile", "While")
-
-# Operations that give a variable's handle another name, as control flow of TensorFlow 1 does.
-_PASSING_ON = ("Enter", "Identity", "Merge", "Switch")
-
-
-class _Order:
-    """What runs after what in a graph, and the one place that adds to it."""
-
-    def __init__(self, graph: tf.Graph) -> None:
-        self._position: dict[tf.Operation, int] = {}
-        self._next: dict[tf.Operation, list[tf.Operation]] = defaultdict(list)
-        for n, op in enumerate(graph.get_operations()):
-            self._position[op] = n
-            for one in _inputs(op):
-                self._next[one].append(op)
-
-    def as_made(self, ops: Iterable[tf.Operation]) -> list[tf.Operation]:
-        """`ops` in the order they were made in, which is the order of the program."""
-        return sorted(ops, key=self._position.__getitem__)
-
-    def after(self, ops: Iterable[tf.Operation]) -> set[tf.Operation]:
-        """`ops` and everything that runs after any of them."""
-        found = set(ops)
-        todo = list(found)
-        while todo:
-            for one in self._next[todo.pop()]:
-                if one not in found:
-                    found.add(one)
-                    todo.append(one)
-        return found
-
-    def wait(self, op: tf.Operation, before: Iterable[tf.Operation]) -> None:
-        """Makes `op` run after `before`, as far as that is new, allowed and makes no circle."""
-        there = _inputs(op)
-        missing = [one for one in dict.fromkeys(before) if one not in there]
-        if missing:
-            too_late = self.after([op])
-            missing = [one for one in missing if one not in too_late]
-            missing = [one for one in missing if not _tf.in_v1_control_flow(one)]
-        if missing and not _tf.in_v1_control_flow(op):
-            _tf.add_control_inputs(op, missing)
-            for one in missing:
-                self._next[one].append(op)
-
-
-def _inputs(op: tf.Operation) -> set[tf.Operation]:
-    return {*op.control_inputs, *(tensor.op for tensor in op.inputs)}
-
-
 def _put_in_order(
-    order: _Order,
+    order: ProgramOrder,
     writes: list[tf.Operation],
-    accesses: list[dict[tf.Operation, bool]],
+    uses: list[dict[tf.Operation, bool]],
     loss: Any,
 ) -> None:
     """Chains the updates of one Metric and makes each write wait for the inputs of them all."""
-    touched = order.after(op for one in accesses for op in one)
+    touched = order.after(op for one in uses for op in one)
     # What the writes are computed from, inside and at the border of what depends on the metric's
     # state. Reads that no write needs are left alone: a result() must not run the updates.
     inside = set(writes)
     border: dict[tf.Operation, None] = {}
     todo = list(writes)
     while todo:
-        for one in _inputs(todo.pop()):
+        for one in inputs_of(todo.pop()):
             if one not in touched:
                 border[one] = None
             elif one not in inside:
@@ -246,16 +226,8 @@ def _put_in_order(
     if isinstance(loss, tf.Tensor):
         border[loss.op] = None
 
-    for one in accesses:
-        last_write: list[tf.Operation] = []
-        reads: list[tf.Operation] = []
-        for op in order.as_made(op for op in one if op in inside):
-            if one[op]:
-                order.wait(op, [*reads, *last_write])
-                last_write, reads = [op], []
-            else:
-                order.wait(op, last_write)
-                reads.append(op)
+    for one in uses:
+        order.chain(one, inside)
     guard = [op for op in border if op.type not in _NEVER_LATE]
     for op in writes:
         order.wait(op, guard)
