@@ -205,6 +205,9 @@ def values_at(folder, step, names):
 def trained_eagerly(model, start, data):
     """The losses of eager training from the values `start`; leaves the model trained."""
     model(data[0][0])
+    for layer in getattr(model, "layers", ()):
+        if getattr(layer, "stateful", False) and hasattr(layer, "reset_states"):
+            layer.reset_states()  # which are none of the variables
     for variable, value in zip(state(model), start, strict=True):
         variable.assign(value)
     losses = []
