@@ -1,8 +1,10 @@
 """What every test starts from: a quiet TensorFlow, no cluster around it, an empty default graph."""
 
 import contextlib
+import gc
 import os
 import signal
+import time
 from collections.abc import Iterator
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read once, when TensorFlow is first imported
@@ -33,6 +35,11 @@ _NEWEST_ONLY = ("test_documentation.py", "test_digits.py")
 # A shell's background jobs ignore Ctrl-C, and so would the programs that tests start there.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# A test that takes less, in seconds, has hardly used a session. When a session is deleted, TensorFlow
+# waits for the thread that tunes its input, for as long as the input has been there, a minute at
+# most. So those that are left over, in cycles, do not wait for the collector.
+_MAY_HAVE_SESSIONS = 0.1
+
 # A graph takes long to build the first time, so no deadline; the same examples at every run.
 hypothesis.settings.register_profile("graphs", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("graphs")
@@ -45,6 +52,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.core)
 
 
+def pytest_collection_finish() -> None:
+    """Collecting garbage need not look at what is there for good."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No TF_CONFIG from outside, no ops in the default graph, no open event files.
@@ -52,6 +65,9 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     Each event file has a thread, until it is closed.
     """
     monkeypatch.delenv("TF_CONFIG", raising=False)
+    begun = time.monotonic()
     yield
     tf.compat.v1.reset_default_graph()
     tf.compat.v1.summary.FileWriterCache.clear()
+    if time.monotonic() - begun > _MAY_HAVE_SESSIONS:
+        gc.collect()

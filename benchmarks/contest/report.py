@@ -166,9 +166,9 @@ deep have their own default optimizers, Ftrl and Adagrad; Keras has Adagrad). Bo
 their defaults: a log line and a summary every 100 steps, and a checkpoint writer. Their turns of
 training are cut by the checkpoint at the end of each, the writing of which is not counted.
 An evaluation reads the first ten batches in order. `train_and_evaluate` starts from nothing in
-every call and writes a checkpoint every 20 steps, all counted. Wide & deep in Keras is made of its preprocessing and embedding layers. PyTorch,
-Lightning and JAX have no such columns and leave it out; they do not take part in what only
-estimators do."""
+every call and writes a checkpoint every 20 steps, all counted. Wide & deep in Keras is made of its
+preprocessing and embedding layers. PyTorch, Lightning and JAX have no such columns and leave it
+out; they do not take part in what only estimators do."""
 
 
 def page(about: dict[str, Any], results: list[Result], pictures: dict[str, str]) -> str:

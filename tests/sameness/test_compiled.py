@@ -19,7 +19,6 @@ COMPILED = (
     "two optimizers",
     "summaries",
     "last batch smaller",
-    "Keras layers",
 )
 NOT_COMPILED = {
     "dropout with a seed": r"'dropout/\w+/RandomUniform' draws random numbers by a seed",
