@@ -35,9 +35,9 @@ _NEWEST_ONLY = ("test_documentation.py", "test_digits.py")
 # A shell's background jobs ignore Ctrl-C, and so would the programs that tests start there.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# A test that takes less, in seconds, has hardly used a session. When a session is deleted, TensorFlow
+# A test that takes less, in seconds, has hardly used a session. Where one is deleted, TensorFlow
 # waits for the thread that tunes its input, for as long as the input has been there, a minute at
-# most. So those that are left over, in cycles, do not wait for the collector.
+# most. So those that are left over, in cycles, are collected before they are old.
 _MAY_HAVE_SESSIONS = 0.1
 
 # A graph takes long to build the first time, so no deadline; the same examples at every run.
