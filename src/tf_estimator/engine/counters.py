@@ -14,12 +14,12 @@ from tf_estimator.engine.graph import global_step_read
 from tf_estimator.engine.steps.looks import LooksAsItsBase
 
 
-class StepCounter(LooksAsItsBase, v1.train.StepCounterHook):
-    """Writes and logs how many steps there are in a second.
+class _Reports(LooksAsItsBase, v1.train.SessionRunHook):
+    """Goes before one of TensorFlow's hooks among the bases of a class.
 
     Args:
         step: gives the global step after the step that was just run.
-        **options: of a StepCounterHook.
+        **options: of that hook.
     """
 
     def __init__(self, step: Callable[[], int], **options: Any) -> None:
@@ -28,24 +28,17 @@ class StepCounter(LooksAsItsBase, v1.train.StepCounterHook):
 
     def after_run(self, run_context: Any, run_values: Any) -> None:
         """Reports, if it is time."""
-        super().after_run(_told(run_context, self._step), run_values)
+        told = _Told(run_context.session, self._step)
+        context = v1.train.SessionRunContext(run_context.original_args, told)
+        super().after_run(context, run_values)
 
 
-class SummarySaver(LooksAsItsBase, v1.train.SummarySaverHook):
-    """Writes the summaries.
+class StepCounter(_Reports, v1.train.StepCounterHook):
+    """Writes and logs how many steps there are in a second."""
 
-    Args:
-        step: gives the global step after the step that was just run.
-        **options: of a SummarySaverHook.
-    """
 
-    def __init__(self, step: Callable[[], int], **options: Any) -> None:
-        super().__init__(**options)
-        self._step = step
-
-    def after_run(self, run_context: Any, run_values: Any) -> None:
-        """Writes, if they were asked for."""
-        super().after_run(_told(run_context, self._step), run_values)
+class SummarySaver(_Reports, v1.train.SummarySaverHook):
+    """Writes the summaries."""
 
 
 class _Told:
@@ -63,7 +56,3 @@ class _Told:
         if fetches is global_step_read():
             return self._step()
         return self._session.run(fetches, *args, **options)
-
-
-def _told(run_context: Any, step: Callable[[], int]) -> tf.compat.v1.train.SessionRunContext:
-    return v1.train.SessionRunContext(run_context.original_args, _Told(run_context.session, step))
