@@ -1,131 +1,33 @@
 """The Estimator API on TensorFlow 2.16 and later: what `tf.estimator` was, under the same names."""
 
 import importlib as _importlib
-from types import ModuleType as _ModuleType
+import importlib.util as _util
+from typing import TYPE_CHECKING
 
-from tf_estimator import experimental, export, hooks, predictor
-from tf_estimator._tf import v1 as _v1
-from tf_estimator.canned import (
-    BaselineClassifier,
-    BaselineEstimator,
-    BaselineRegressor,
-    DNNClassifier,
-    DNNEstimator,
-    DNNLinearCombinedClassifier,
-    DNNLinearCombinedEstimator,
-    DNNLinearCombinedRegressor,
-    DNNRegressor,
-    LinearClassifier,
-    LinearEstimator,
-    LinearRegressor,
-    classifier_parse_example_spec,
-    regressor_parse_example_spec,
-)
-from tf_estimator.checkpoint import VocabInfo, WarmStartSettings
-from tf_estimator.config import RunConfig
-from tf_estimator.estimator import Estimator
-from tf_estimator.export.best_checkpoints import BestCheckpoints, best_checkpoints
-from tf_estimator.export.best_exporter import BestExporter
-from tf_estimator.export.exporters import FinalExporter, LatestExporter
-from tf_estimator.extenders import add_metrics
-from tf_estimator.heads import (
-    BinaryClassHead,
-    Head,
-    LogisticRegressionHead,
-    MultiClassHead,
-    MultiHead,
-    MultiLabelHead,
-    PoissonRegressionHead,
-    RegressionHead,
-)
-from tf_estimator.spec import EstimatorSpec, EvalSpec, Exporter, ModeKeys, TrainSpec
-from tf_estimator.training import train_and_evaluate
-
-CheckpointSaverHook = _v1.train.CheckpointSaverHook
-CheckpointSaverListener = _v1.train.CheckpointSaverListener
-FeedFnHook = _v1.train.FeedFnHook
-FinalOpsHook = _v1.train.FinalOpsHook
-GlobalStepWaiterHook = _v1.train.GlobalStepWaiterHook
-LoggingTensorHook = _v1.train.LoggingTensorHook
-NanLossDuringTrainingError = _v1.train.NanLossDuringTrainingError
-NanTensorHook = _v1.train.NanTensorHook
-ProfilerHook = _v1.train.ProfilerHook
-SecondOrStepTimer = _v1.train.SecondOrStepTimer
-SessionRunArgs = _v1.train.SessionRunArgs
-SessionRunContext = _v1.train.SessionRunContext
-SessionRunHook = _v1.train.SessionRunHook
-SessionRunValues = _v1.train.SessionRunValues
-StepCounterHook = _v1.train.StepCounterHook
-StopAtStepHook = _v1.train.StopAtStepHook
-SummarySaverHook = _v1.train.SummarySaverHook
+if TYPE_CHECKING:
+    from tf_estimator._surface import *  # noqa: F403 - for tools, what __getattr__ below finds
+    from tf_estimator._surface import __all__ as __all__
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "BaselineClassifier",
-    "BaselineEstimator",
-    "BaselineRegressor",
-    "BestCheckpoints",
-    "BestExporter",
-    "BinaryClassHead",
-    "CheckpointSaverHook",
-    "CheckpointSaverListener",
-    "DNNClassifier",
-    "DNNEstimator",
-    "DNNLinearCombinedClassifier",
-    "DNNLinearCombinedEstimator",
-    "DNNLinearCombinedRegressor",
-    "DNNRegressor",
-    "Estimator",
-    "EstimatorSpec",
-    "EvalSpec",
-    "Exporter",
-    "FeedFnHook",
-    "FinalExporter",
-    "FinalOpsHook",
-    "GlobalStepWaiterHook",
-    "Head",
-    "LatestExporter",
-    "LinearClassifier",
-    "LinearEstimator",
-    "LinearRegressor",
-    "LoggingTensorHook",
-    "LogisticRegressionHead",
-    "ModeKeys",
-    "MultiClassHead",
-    "MultiHead",
-    "MultiLabelHead",
-    "NanLossDuringTrainingError",
-    "NanTensorHook",
-    "PoissonRegressionHead",
-    "ProfilerHook",
-    "RegressionHead",
-    "RunConfig",
-    "SecondOrStepTimer",
-    "SessionRunArgs",
-    "SessionRunContext",
-    "SessionRunHook",
-    "SessionRunValues",
-    "StepCounterHook",
-    "StopAtStepHook",
-    "SummarySaverHook",
-    "TrainSpec",
-    "VocabInfo",
-    "WarmStartSettings",
-    "add_metrics",
-    "best_checkpoints",
-    "classifier_parse_example_spec",
-    "experimental",
-    "export",
-    "hooks",
-    "predictor",
-    "regressor_parse_example_spec",
-    "train_and_evaluate",
-]
+if not TYPE_CHECKING:  # A type checker would take a __getattr__ for every name there could be.
 
+    def __getattr__(name: str) -> object:
+        """Finds rooms of the package by import, and the names of `_surface`, all at the first.
 
-def __getattr__(name: str) -> _ModuleType:
-    """Imports `compat`, which needs all of this module, or `keras` when it is first asked for."""
-    if name in ("compat", "keras"):
-        return _importlib.import_module(f"tf_estimator.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        A room is imported alone: its own `from tf_estimator import checkpoint` comes here, too.
+        """
+        if name.startswith("_") and name != "__all__":  # Tools ask every module for such names.
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if _util.find_spec(f"{__name__}.{name}"):
+            return _importlib.import_module(f"{__name__}.{name}")
+        surface = _importlib.import_module(f"{__name__}._surface")
+        for each in ("__all__", *surface.__all__):
+            globals().setdefault(each, getattr(surface, each))
+        if name not in globals():
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return globals()[name]
+
+    def __dir__() -> list[str]:
+        __getattr__("__all__")
+        return sorted({*globals(), "compat", "keras"})
