@@ -1,0 +1,1 @@
+"""Reads programs of `tf.estimator` without running them: what still works, and what to write."""
