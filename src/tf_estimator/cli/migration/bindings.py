@@ -84,6 +84,7 @@ class Reading(ast.NodeVisitor):
         self._branch: Branch = ()
         self._within: ast.expr | None = None
         self._in_annotation = False
+        self._outer: list[tuple[Scope, Branch]] = []
         self._visit_all(tree.body)
 
     def _visit_all(self, nodes: list[ast.stmt] | list[ast.expr]) -> None:
@@ -156,7 +157,6 @@ class Reading(ast.NodeVisitor):
         self._leave()
 
     def _enter(self, kind: str, body: list[ast.stmt]) -> None:
-        self._outer = getattr(self, "_outer", [])
         self._outer.append((self._scope, self._branch))
         self._scope, self._branch = Scope(self._scope, kind, body), ()
 
@@ -203,7 +203,7 @@ class Reading(ast.NodeVisitor):
         self._visit_all(values)
         self._leave()
 
-    visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_ListComp  # noqa: N815 - as above
+    visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_ListComp
 
     # Bindings.
 
@@ -295,7 +295,7 @@ class Reading(ast.NodeVisitor):
             self._bind(node.name, node)
         self.generic_visit(node)
 
-    visit_MatchStar = visit_MatchAs  # noqa: N815 - named for its class
+    visit_MatchStar = visit_MatchAs
 
     def visit_MatchMapping(self, node: ast.MatchMapping) -> None:
         """Binds the rest of a mapping."""
@@ -356,7 +356,9 @@ class Reading(ast.NodeVisitor):
         self._visit_part(node, 0, node.orelse)
         self._visit_all(node.finalbody)
 
-    visit_TryStar = visit_Try  # noqa: N815 - named for its class
+    def visit_TryStar(self, node: ast.AST) -> None:
+        """As `try`; Python 3.10 does not have it."""
+        self.visit_Try(node)  # type: ignore[arg-type]
 
     def visit_With(self, node: ast.With | ast.AsyncWith) -> None:
         """Binds what follows `as`."""
