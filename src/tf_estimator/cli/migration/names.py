@@ -46,6 +46,10 @@ class Names:
     ) -> list[Meaning] | None:
         name, attributes = found
         owner = scope.owner(name.id)
+        if owner is scope and scope.kind == "class" and scope.parent:
+            # Until a class binds a name it sees that of the scope around.
+            if all(each.place > place for each in scope.bindings.get(name.id, ())):
+                owner = scope.parent.owner(name.id)
         if owner is None:
             return None
         if owner is not scope and scope.kind != "comprehension":

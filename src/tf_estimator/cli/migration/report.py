@@ -81,21 +81,21 @@ def as_json(files: list[Checked]) -> str:
     findings: list[dict[str, object]] = [
         {
             "path": str(file.path),
-            **({"cell": cell} if cell else {}),
+            "cell": cell or None,
             **finding._asdict(),
         }
         for file in files
         for cell, finding in file.findings
     ]
     errors = [{"path": str(file.path), "error": file.error} for file in files if file.error]
-    summary = {
+    numbers: dict[str, int] = {
         "files": len(files),
         "written": sum(file.was_written for file in files),
         **{kind: count(files, kind) for kind in KINDS},
         "can_fix": sum(finding["can_fix"] is True for finding in findings),
         "errors": len(errors),
     }
-    return json.dumps({"findings": findings, "errors": errors, "summary": summary}, indent=2)
+    return json.dumps({"findings": findings, "errors": errors, "summary": numbers}, indent=2)
 
 
 def summary(files: list[Checked], *, is_fixed: bool) -> str:

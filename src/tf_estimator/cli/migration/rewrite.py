@@ -14,7 +14,8 @@ from tf_estimator.cli.migration.symbols import MODULES
 from tf_estimator.cli.migration.text import Edit
 from tf_estimator.cli.migration.verdicts import NOW, ROOTS, canonical, is_within
 
-_NAMES = ("tf_estimator", "tfe", "tf_estimator_package")
+# What the module may be called in a program: the first that is free.
+OUR_NAMES = ("tf_estimator", "tfe", "tf_estimator_package", "_tf_estimator")
 _FROM = re.compile(r"from(?:[ \t\f]|\\\r?\n)+(?P<module>[\w.]+)(?:[ \t\f]|\\\r?\n)+import\b")
 
 
@@ -82,7 +83,7 @@ class Rewrite:
             if all(each.target == "tf_estimator" and not each.branch for each in bindings):
                 return name
         bound = self._scan.names.reading.bound
-        return next(name for name in (*_NAMES, "_tf_estimator") if name not in bound)
+        return next(name for name in OUR_NAMES if name not in bound)
 
     # Imports.
 

@@ -156,19 +156,18 @@ def _of_installed(name: str, root: str) -> Verdict:
     rest = name[len(root) + 1 :]
     for pattern in supplied.INSTALLED_MODULES:
         module = pattern.removesuffix(".*")
-        if is_within(rest, module) or is_within(module, rest):
+        if is_within(rest, module):
             public = rest.rpartition(".")[2]
-            where = (
-                f"Its public name is tf_estimator.compat.v1.{public}"
-                if public in symbols.V1
-                else f"Its public name is tf_estimator.{public.removesuffix('V2')}"
-                if public.endswith("V2") and public.removesuffix("V2") in symbols.V2
-                else "It is private, and tf_estimator has what was public"
-            )
-            return Verdict("works", name, where)
-    if not rest:
-        return Verdict("works", name, "tf_estimator has what was public in it")
-    return Verdict("edit", name, "install() does not bring this module; see tf_estimator")
+            advice = "It is private, and tf_estimator has what was public"
+            if public in symbols.V1:
+                advice = f"Its public name is tf_estimator.compat.v1.{public}"
+            elif public.endswith("V2") and public[:-2] in symbols.V2:
+                advice = f"Its public name is tf_estimator.{public[:-2]}"
+            return Verdict("works", f"{root}.{module}", advice)
+        if is_within(module, rest) or not rest:
+            return Verdict("works", name, "It is private, and tf_estimator has what was public")
+    unknown = ".".join([root, *rest.split(".")[:2]])
+    return Verdict("edit", unknown, "install() does not bring this module; see tf_estimator")
 
 
 def _of_contrib(name: str) -> Verdict | None:
