@@ -75,8 +75,10 @@ PAIRS = {
     ),
     "version 1 by what else it has": (
         "import tensorflow as tf\ntf.estimator.DNNClassifier(tf.placeholder)\n",
-        "import tensorflow as tf\nimport tf_estimator\n"
-        "tf_estimator.compat.v1.DNNClassifier(tf.placeholder)\n",
+        (
+            "import tensorflow as tf\nimport tf_estimator\n"
+            "tf_estimator.compat.v1.DNNClassifier(tf.placeholder)\n"
+        ),
     ),
     "alias of the module": (
         "import tensorflow as tf\nest = tf.estimator\nest.Estimator\n",
@@ -115,8 +117,10 @@ PAIRS = {
     ),
     "the first and the last of several": (
         "from tensorflow import (estimator,\n    nn)\nfrom tensorflow import nn, estimator\n",
-        "from tensorflow import (nn)\nimport tf_estimator as estimator\n"
-        "from tensorflow import nn\nimport tf_estimator as estimator\n",
+        (
+            "from tensorflow import (nn)\nimport tf_estimator as estimator\n"
+            "from tensorflow import nn\nimport tf_estimator as estimator\n"
+        ),
     ),
     "names by from": (
         """\
@@ -167,8 +171,10 @@ PAIRS = {
     ),
     "the original package, used otherwise": (
         "import tensorflow_estimator as tfe\ntfe.estimator.Head, tfe.other\n",
-        "import tensorflow_estimator as tfe\nimport tf_estimator\n"
-        "tf_estimator.compat.v1.Head, tfe.other\n",
+        (
+            "import tensorflow_estimator as tfe\nimport tf_estimator\n"
+            "tf_estimator.compat.v1.Head, tfe.other\n"
+        ),
     ),
     "import in a try": (
         """\
@@ -216,10 +222,14 @@ PAIRS = {
         """,
     ),
     "lines that statements share": (
-        "import os; import tensorflow as tf; tf.estimator.Head\n"
-        "def f(): import tensorflow as tf; return tf.estimator.Head\n",
-        "import os; import tensorflow as tf; import tf_estimator; tf_estimator.Head\n"
-        "def f(): import tensorflow as tf; import tf_estimator; return tf_estimator.Head\n",
+        (
+            "import os; import tensorflow as tf; tf.estimator.Head\n"
+            "def f(): import tensorflow as tf; return tf.estimator.Head\n"
+        ),
+        (
+            "import os; import tensorflow as tf; import tf_estimator; tf_estimator.Head\n"
+            "def f(): import tensorflow as tf; import tf_estimator; return tf_estimator.Head\n"
+        ),
     ),
     "it is imported already": (
         "import tf_estimator as tfe\nimport tensorflow as tf\ntf.estimator.Head\n",
@@ -256,8 +266,10 @@ PAIRS = {
     ),
     "nothing to do": ("import tensorflow as tf\ntf.nn.relu, estimator.tf\n", SAME),
     "a comment would be lost": (
-        "from tensorflow import (  # why\n    estimator)\nimport tensorflow as tf\n"
-        "(tf  # why\n  .estimator.Head)\n",
+        (
+            "from tensorflow import (  # why\n    estimator)\nimport tensorflow as tf\n"
+            "(tf  # why\n  .estimator.Head)\n"
+        ),
         SAME,
     ),
     "a name that is not there": (

@@ -102,7 +102,7 @@ def check_file(path: Path, of_version_1: bool | None = None, *, is_fixed: bool =
         return Checked(path, [], str(error))
     except BrokenRewriteError as error:
         return Checked(path, [], f"not written: a fault of tf-estimator check ({error})")
-    except RecursionError:
+    except (RecursionError, MemoryError):  # Which of them depends on the Python.
         return Checked(path, [], "nested too deeply to be read")
 
 

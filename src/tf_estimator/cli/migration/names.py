@@ -46,10 +46,9 @@ class Names:
     ) -> list[Meaning] | None:
         name, attributes = found
         owner = scope.owner(name.id)
-        if owner is scope and scope.kind == "class" and scope.parent:
+        if owner is scope and scope.kind == "class" and not self._before(owner, name.id, place):
             # Until a class binds a name it sees that of the scope around.
-            if all(each.place > place for each in scope.bindings.get(name.id, ())):
-                owner = scope.parent.owner(name.id)
+            owner = scope.parent.owner(name.id) if scope.parent else None
         if owner is None:
             return None
         if owner is not scope and scope.kind != "comprehension":
@@ -76,15 +75,18 @@ class Names:
 
     def _reaching(self, owner: Scope, name: str, place: Place, branch: Branch) -> Iterator[Binding]:
         """The bindings that can be in force at a place, the latest first."""
-        bindings = sorted(owner.bindings.get(name, ()), key=lambda each: each.place, reverse=True)
         # A use above all bindings is one in a loop.
-        before = [each for each in bindings if each.place <= place] or bindings
+        before = self._before(owner, name, place) or self._before(owner, name, _END)
         for each in before:
             if _excludes(each.branch, branch) or self._gives_way(each, before):
                 continue
             yield each
             if each.branch == branch[: len(each.branch)]:
                 return
+
+    def _before(self, owner: Scope, name: str, place: Place) -> list[Binding]:
+        bindings = [each for each in owner.bindings.get(name, ()) if each.place <= place]
+        return sorted(bindings, key=lambda each: each.place, reverse=True)
 
     def _gives_way(self, binding: Binding, others: list[Binding]) -> bool:
         """Whether another half of a `try` around `binding` is the one that binds the name."""

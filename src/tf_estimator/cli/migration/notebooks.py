@@ -69,8 +69,10 @@ def _python(source: str) -> str | None:
     source = source.replace("\r\n", "\n").replace("\r", "\n")
     if source.lstrip().startswith("%%") and not source.lstrip().startswith(_OF_PYTHON):
         return ""  # Another language.
+    # A line of a string may look like a command, so no more is taken for one than has to be.
+    below = f"pass\n{source.partition(chr(10))[2]}" if source.lstrip().startswith("%%") else source
     without = _COMMAND.sub(r"\g<indent>pass", _ASSIGNED.sub(r"\g<target>None", source))
-    for code in (source, without):
+    for code in (source, below, without):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
