@@ -169,3 +169,9 @@ def test_what_is_imported_late_is_found_without_an_import_of_its_own(name: str) 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'tf_estimator' has no attribute 'nothing'"):
         importlib.import_module("tf_estimator").nothing  # noqa: B018 - the look-up is the test
+
+
+@pytest.mark.parametrize("version", MODULES)
+def test_dir_lists_all_names(version: str) -> None:
+    module = importlib.import_module(MODULES[version])
+    assert {*module.__all__, "__version__" if version == "v2" else "export"} <= set(dir(module))

@@ -51,8 +51,10 @@ def test_it_needs_nothing_but_python(folder: Path) -> None:
     assert done.returncode == 1
     assert done.stdout.splitlines() == [
         "a.py:2:7: works: tf.estimator.ModeKeys. It is tf_estimator.compat.v1.ModeKeys now.",
-        ("a.py:3:1: edit: tf.contrib.slim. Install the package tf-slim and write import tf_slim "
-        "as slim."),
+        (
+            "a.py:3:1: edit: tf.contrib.slim. Install the package tf-slim and write import tf_slim "
+            "as slim."
+        ),
         "1 file: 1 use fine after tf_estimator.install(), or by --fix; 1 use to edit.",
     ]
 
@@ -81,7 +83,7 @@ def test_it_is_a_module_too_and_reads_on_when_nobody_listens(folder: Path) -> No
         ({"a.py": WORKS}, ("--fail-on", "works", "--fix"), 0),
         ({"a.py": "print 'Python 2'\n"}, (), 1),
         ({"a.py": "x = '\xe9'\n"}, (), 2),
-        ({"a.py": "x = " + "-" * 100_000 + "1\n"}, (), 2),
+        ({"a.py": "x = " + "-" * 20_000 + "1\n"}, (), 2),
         ({"a.ipynb": "{}"}, (), 2),
         ({"a.ipynb": "[]"}, (), 2),
     ],
@@ -230,7 +232,7 @@ def test_a_notebook_is_read_as_one_program(
         _cell("%%bash", "tf.estimator"),
         _cell("%%time", "f = '''", "%s''' % tf.estimator.Head"),
         _cell("if x:", "    %time tf.estimator", "    tf.estimator.ModeKeys"),
-        _cell("this is not Python"),
+        _cell("no Python at all"),
         _cell("tf.estimator.Nothing"),
     ]
     path = folder / "a.ipynb"
@@ -239,7 +241,7 @@ def test_a_notebook_is_read_as_one_program(
     assert main(["check", "a.ipynb", "--fix"]) == 1
     assert path.read_bytes() == before
     assert capsys.readouterr().out.splitlines()[:-1] == [
-        "a.ipynb:cell 4:3:10: works: tf.estimator.Head. It is tf_estimator.Head now.",
+        "a.ipynb:cell 4:3:9: works: tf.estimator.Head. It is tf_estimator.Head now.",
         "a.ipynb:cell 5:3:5: works: tf.estimator.ModeKeys. It is tf_estimator.ModeKeys now.",
         "a.ipynb:cell 6:1:1: edit: The cell does not parse as Python 3.",
         "a.ipynb:cell 7:1:1: edit: tf.estimator.Nothing. tf_estimator has no Nothing.",
