@@ -33,6 +33,8 @@ TENSORFLOW, V1 = ["tensorflow"], ["tensorflow.compat.v1"]
         ("import tensorflow as tf; a: object = tf; a.used", TENSORFLOW),
         ("import tensorflow as tf; (a := tf.compat.v1); a.used", V1),
         ("import tensorflow as tf; [a := tf for _ in b]; a.used", TENSORFLOW),
+        ("import tensorflow as tf; tf = tf.compat.v1 if x else tf.compat.v1; tf.used", V1 * 2),
+        ("import tensorflow as tf; tf = tf.compat.v1 if x else y; tf.used", []),
         ("import tensorflow as tf; tf = load(); tf.used", []),
         ("import tensorflow as tf; del tf; tf.used", []),
         ("tf.used; import tensorflow as tf", TENSORFLOW),

@@ -221,6 +221,27 @@ PAIRS = {
                 return tf_estimator.Head
         """,
     ),
+    "a global of a decorated function": (
+        """\
+        tf = None
+        @ (decorator)
+        def load():
+            global tf
+            import tensorflow as tf
+        def f():
+            return tf.estimator.Head
+        """,
+        """\
+        tf = None
+        import tf_estimator
+        @ (decorator)
+        def load():
+            global tf
+            import tensorflow as tf
+        def f():
+            return tf_estimator.Head
+        """,
+    ),
     "lines that statements share": (
         (
             "import os; import tensorflow as tf; tf.estimator.Head\n"

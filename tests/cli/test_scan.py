@@ -130,6 +130,16 @@ def found(source: str) -> list[str]:
             """,
             [],
         ),
+        (
+            """\
+            import tensorflow as tf
+            try:
+                tf.placeholder, tf.estimator.Head
+            except AttributeError:
+                tf.Session
+            """,
+            ["3:21 works tf.estimator.Head*", "5:5 run tf.Session"],
+        ),
         ("from .contrib import tensorflow\ntensorflow.estimator", []),
         ('"""tf.estimator, tf.contrib."""\n# tf.estimator\n', []),
     ],
@@ -145,6 +155,12 @@ def test_found(source: str, expected: list[str]) -> None:
         ("import tensorflow as tf\ntf.estimator.Head, tf.placeholder", True),
         ("import tensorflow as tf\ntf.estimator.inputs.numpy_input_fn", True),
         ("from tensorflow.contrib import slim", True),
+        ("import tensorflow as tf\nestimator.export_savedmodel(x)", True),
+        ("import tensorflow as tf\nif tf.__version__ < x: tf.Session", False),
+        ("import tensorflow as tf\nif hasattr(tf, 'Session'): tf.Session", False),
+        ("import tensorflow as tf\nif x: tf.Session", True),
+        ("import tensorflow as tf\ntry: tf.Session\nexcept AttributeError: y", False),
+        ("import tensorflow as tf\ntry: tf.Session\nexcept Exception: y", True),
         ("import tensorflow.compat.v1 as tf\ntf.placeholder", False),
         ("try:\n  import tensorflow.contrib as c\nexcept ImportError: c = None", False),
     ],

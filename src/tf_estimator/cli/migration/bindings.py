@@ -9,7 +9,9 @@ Place: TypeAlias = tuple[int, int]
 Branch: TypeAlias = tuple[tuple[int, int], ...]
 Import: TypeAlias = ast.Import | ast.ImportFrom
 
-_FAILED_IMPORT = {"ImportError", "ModuleNotFoundError", "AttributeError", "Exception"}
+_MISSING = {"ImportError", "ModuleNotFoundError", "AttributeError"}
+# What a program asks when it is for TensorFlow 1 and 2.
+_ASKS_VERSION = {"__version__", "VERSION", "hasattr", "version_info"}
 
 
 @dataclass
@@ -36,7 +38,10 @@ class Scope:
 
 
 class Binding(NamedTuple):
-    """A place that gives a name its value: a dotted `target`, an expression, or neither."""
+    """A place that gives a name its value: a dotted `target`, an expression, or neither.
+
+    It is in `scope`; the name belongs to `owner`, which `global` makes another one.
+    """
 
     place: Place
     branch: Branch
@@ -44,6 +49,7 @@ class Binding(NamedTuple):
     value: ast.expr | None
     statement: ast.AST
     scope: Scope
+    owner: Scope
 
 
 class Use(NamedTuple):
@@ -80,6 +86,9 @@ class Reading(ast.NodeVisitor):
         # Of each `try` that a failed import does not end: its id, and the imports in its body.
         self.fallbacks: set[int] = set()
         self.guarded: set[Import] = set()
+        # Ids of each `try` and `if` that is about what TensorFlow has.
+        self.tries: set[int] = set()
+        self.questions: set[int] = set()
         self._scope = self.module
         self._branch: Branch = ()
         self._within: ast.expr | None = None
@@ -219,7 +228,7 @@ class Reading(ast.NodeVisitor):
         # What another scope binds by `global` may have happened or not: a branch of its own.
         branch = self._branch if owner is scope else (*self._branch, (id(at), 0))
         place = (getattr(at, "end_lineno", 0), getattr(at, "end_col_offset", 0))
-        binding = Binding(place, branch, target, value, at, scope)
+        binding = Binding(place, branch, target, value, at, scope, owner)
         owner.bindings.setdefault(name, []).append(binding)
         self.bound.add(name)
 
@@ -314,6 +323,9 @@ class Reading(ast.NodeVisitor):
     def visit_If(self, node: ast.If) -> None:
         """Either part may run."""
         self.visit(node.test)
+        asked = {getattr(each, "attr", getattr(each, "id", "")) for each in ast.walk(node.test)}
+        if asked & _ASKS_VERSION:
+            self.questions.add(id(node))
         self._visit_part(node, 0, node.body)
         self._visit_part(node, 1, node.orelse)
 
@@ -343,7 +355,10 @@ class Reading(ast.NodeVisitor):
 
     def visit_Try(self, node: ast.Try) -> None:
         """A handler of a failed import says what to do without."""
-        if any(map(_is_for_failed_import, node.handlers)):
+        handled = [_kinds(handler) for handler in node.handlers]
+        if any(kinds & _MISSING for kinds in handled):
+            self.tries.add(id(node))
+        if any(kinds & {*_MISSING, "Exception", ""} for kinds in handled):
             self.fallbacks.add(id(node))
             self.guarded.update(each for each in node.body if isinstance(each, Import))
         self._visit_part(node, 0, node.body)
@@ -373,8 +388,9 @@ class Reading(ast.NodeVisitor):
         self.visit_With(node)
 
 
-def _is_for_failed_import(handler: ast.ExceptHandler) -> bool:
+def _kinds(handler: ast.ExceptHandler) -> set[str]:
+    """The names of the exceptions that a handler is for; "" for all."""
     if handler.type is None:
-        return True
+        return {""}
     kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-    return any(isinstance(kind, ast.Name) and kind.id in _FAILED_IMPORT for kind in kinds)
+    return {kind.id for kind in kinds if isinstance(kind, ast.Name)}

@@ -64,14 +64,23 @@ class Names:
     def _of(self, binding: Binding) -> list[Meaning] | None:
         if binding.target is not None:
             return [Meaning(binding.target, binding)]
-        found = chain(binding.value)
-        if found is None or id(binding) in self._resolving:
+        if binding.value is None or id(binding) in self._resolving:
             return None
         self._resolving.add(id(binding))
-        place = (found[0].lineno, found[0].col_offset)
-        meanings = self._resolve(found, binding.scope, place, binding.branch)
+        meanings = self._of_value(binding.value, binding)
         self._resolving.discard(id(binding))
         return meanings
+
+    def _of_value(self, value: ast.expr, binding: Binding) -> list[Meaning] | None:
+        if isinstance(value, ast.IfExp):
+            body = self._of_value(value.body, binding)
+            orelse = self._of_value(value.orelse, binding)
+            return None if body is None or orelse is None else body + orelse
+        found = chain(value)
+        if found is None:
+            return None
+        place = (found[0].lineno, found[0].col_offset)
+        return self._resolve(found, binding.scope, place, binding.branch)
 
     def _reaching(self, owner: Scope, name: str, place: Place, branch: Branch) -> Iterator[Binding]:
         """The bindings that can be in force at a place, the latest first."""

@@ -192,10 +192,10 @@ class Rewrite:
     def _fix_sites(self) -> None:
         by_scope: dict[int, list[Site]] = {}
         for site in self._scan.sites:
-            by_scope.setdefault(id(site.meaning.origin.scope), []).append(site)
+            by_scope.setdefault(id(site.meaning.origin.owner), []).append(site)
         for sites in by_scope.values():
             # In a class its methods would not see what is imported there.
-            if sites[0].meaning.origin.scope.kind != "class":
+            if sites[0].meaning.origin.owner.kind != "class":
                 edit = self._import_for(sites)
                 self.edits += [edit] if edit else []
                 for site in sites:
@@ -207,7 +207,7 @@ class Rewrite:
         """The edit that imports tf_estimator beside what the sites used; None if it is there."""
         origins = [site.meaning.origin for site in sites]
         first = min(origins, key=lambda each: each.place)
-        if self._is_imported(first.scope, sites):
+        if self._is_imported(first.owner, sites):
             return None
         return self._beside(first, f"import {_import_as('tf_estimator', self._name)}")
 
@@ -225,10 +225,10 @@ class Rewrite:
         )
 
     def _beside(self, origin: Binding, statement: str) -> Edit:
-        """Puts `statement` after an import, or before the `try` or `if` that this is in."""
+        """Puts `statement` after an import, or before the `try`, `if` or `def` that it is in."""
         place = origin.statement
         assert isinstance(place, ast.stmt), "an import is a statement"
-        body = origin.scope.body
+        body = origin.owner.body
         for number, each in enumerate(body):
             if each is place:
                 return self._text.statement_after(each, statement)
@@ -236,4 +236,4 @@ class Rewrite:
                 if number and isinstance(body[number - 1], Import):
                     return self._text.statement_after(body[number - 1], statement)
                 return self._text.statement_before(each, statement)
-        raise AssertionError("an import is in the body of its scope")
+        raise AssertionError("a name is bound in the body of its owner")

@@ -80,7 +80,7 @@ class Scan:
             tree = ast.parse(source)
         self.names = Names(tree, is_there)
         self._meanings = [(use, self.names.meanings(use)) for use in self.names.reading.uses]
-        self.of_version_1 = self._is_of_version_1() if of_version_1 is None else of_version_1
+        self.of_version_1 = self._is_of_version_1(tree) if of_version_1 is None else of_version_1
         self._enables_layers = any(
             meaning.dotted == "tf_estimator.keras.enable_v1_layers"
             for _, meanings in self._meanings
@@ -107,10 +107,18 @@ class Scan:
             for alias in node.names
         ]
 
-    def _is_of_version_1(self) -> bool:
-        guarded = self.names.reading.guarded
-        names = [dotted for node, _, dotted in self.imported() if node not in guarded]
-        names += [meanings[0].dotted for _, meanings in self._meanings if len(meanings) == 1]
+    def _is_of_version_1(self, tree: ast.Module) -> bool:
+        if any(getattr(node, "attr", "") == "export_savedmodel" for node in ast.walk(tree)):
+            return True  # A method that the Estimator of version 2 does not have.
+        reading = self.names.reading
+        names = [dotted for node, _, dotted in self.imported() if node not in reading.guarded]
+        # What stands under a question of versions tells nothing.
+        asking = reading.questions | reading.tries
+        names += [
+            meanings[0].dotted
+            for use, meanings in self._meanings
+            if len(meanings) == 1 and not any(part[0] in asking for part in use.branch)
+        ]
         return any(map(is_of_version_1, names))
 
     def _of_imports(self) -> list[Finding]:
@@ -127,6 +135,8 @@ class Scan:
         in_strings: dict[ast.expr, list[Judged]] = {}
         for use, meanings in self._meanings:
             judged = self._judged(use, meanings)
+            if judged and judged.verdict.kind != "works" and self._is_tried(use):
+                continue
             if judged and use.within:
                 in_strings.setdefault(use.within, []).append(judged)
             elif judged:
@@ -135,6 +145,11 @@ class Scan:
                 self._add(judged, self.text.start(use.node), end)
         for within, several in in_strings.items():
             self._read_string(within, several)
+
+    def _is_tried(self, use: Use) -> bool:
+        """Whether the program goes on where `use` fails."""
+        tries = self.names.reading.tries
+        return any(statement in tries and not part for statement, part in use.branch)
 
     def _judged(self, use: Use, meanings: list[Meaning]) -> Judged | None:
         """The mildest verdict of what `use` can stand for; None if one is that all is well."""

@@ -71,8 +71,10 @@ class Text:
         return Edit(line_end, line_end, f"{self.newline}{indent}{statement}")
 
     def statement_before(self, node: ast.stmt, statement: str) -> Edit:
-        """The edit that puts a simple statement before a compound one."""
-        start = self.start(node)
+        """The edit that puts a simple statement before a compound one and its decorators."""
+        decorators = getattr(node, "decorator_list", [])
+        start = min([self.start(node), *map(self.start, decorators)])
+        start = self.text.rindex("@", 0, start) if decorators else start
         indent = self.text[self._starts[bisect_right(self._starts, start) - 1] : start]
         return Edit(start, start, f"{statement}{self.newline}{indent}")
 
