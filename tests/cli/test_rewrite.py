@@ -122,6 +122,29 @@ PAIRS = {
             "from tensorflow import nn\nimport tf_estimator as estimator\n"
         ),
     ),
+    "several on a line of an if": (
+        "if x: from tensorflow import nn, estimator\n",
+        "if x: from tensorflow import nn; import tf_estimator as estimator\n",
+    ),
+    "version 1 where there is one": (
+        """\
+        if x:
+            import tensorflow.compat.v1 as tf
+        else:
+            import tensorflow as tf
+        tf.estimator.Head
+        """,
+        """\
+        import tf_estimator
+        if x:
+            import tensorflow.compat.v1 as tf
+        else:
+            import tensorflow as tf
+        tf_estimator.compat.v1.Head
+        """,
+    ),
+    "one name twice": ("from tensorflow import nn, estimator, estimator as e\n", SAME),
+    "a comment between two": ("from tensorflow import (nn,  # why\n    estimator)\n", SAME),
     "names by from": (
         """\
         from tensorflow.estimator import (Estimator,  # one

@@ -86,6 +86,12 @@ def judge(dotted: str, of_version_1: bool = False) -> Verdict | None:
     Args:
         dotted: a name with all of its modules.
         of_version_1: whether tensorflow.estimator is that of version 1 in this program.
+
+    Example:
+        >>> judge("tensorflow.estimator.RunConfig").advice
+        'It is tf_estimator.RunConfig now'
+        >>> judge("tensorflow.placeholder").kind
+        'run'
     """
     name = canonical(dotted)
     for root, surface in ROOTS.items():
