@@ -68,6 +68,13 @@ def symbols() -> str:
             for name, value in found.items()
             if isinstance(value, types.ModuleType)
         )
+    different = [
+        name
+        for name in original_names("V2")
+        if _find("V1", name) not in (None, _find("V2", name))
+        and not isinstance(_find("V2", name), types.ModuleType)
+    ]
+    text += _strings("DIFFERENT", "Classes that are others in version 1.", different)
     return f"{text}{homes}}}\n"
 
 

@@ -58,11 +58,13 @@ def test_the_program_decides_which_version_tf_estimator_is() -> None:
     verdict = judge("tensorflow.estimator.DNNClassifier", of_version_1=True)
     assert verdict
     assert verdict.now == "tf_estimator.compat.v1"
+    assert verdict.advice == "It is tf_estimator.compat.v1.DNNClassifier now"
 
 
 @pytest.mark.parametrize(
     ("dotted", "kind", "advice"),
     [
+        ("tensorflow.estimator.DNNClassifier", "works", "compat.v1.DNNClassifier in a program"),
         ("tensorflow.estimator.Nothing", "edit", "tf_estimator has no Nothing"),
         ("tensorflow.estimator.export.Nothing", "edit", "tf_estimator has no export.Nothing"),
         ("tensorflow.estimator.inputs.numpy_input_fn", "edit", "tf_estimator has no inputs"),

@@ -58,6 +58,14 @@ V2 = frozenset(_V2.split())
 _V2_MISSING = ""
 V2_MISSING = frozenset(_V2_MISSING.split())
 
+# Classes that are others in version 1.
+_DIFFERENT = """
+BaselineClassifier BaselineEstimator BaselineRegressor DNNClassifier DNNEstimator
+DNNLinearCombinedClassifier DNNLinearCombinedEstimator DNNLinearCombinedRegressor DNNRegressor
+Estimator LinearClassifier LinearEstimator LinearRegressor
+"""
+DIFFERENT = frozenset(_DIFFERENT.split())
+
 # Modules of the original, and the module that each is now.
 MODULES = {
     "tensorflow.compat.v1.estimator": "tf_estimator.compat.v1",

@@ -135,7 +135,11 @@ def _of_estimator(name: str, root: str, surface: str) -> Verdict:
         if unknown.startswith("BoostedTrees"):
             advice = "TensorFlow removed it; the package tensorflow-decision-forests trains trees"
         return Verdict("edit", f"{root}.{unknown}", advice, root)
-    return Verdict("works", f"{root}.{here}", f"It is {now}.{here} now", root, now)
+    advice = f"It is {now}.{here} now"
+    # Of the Estimator itself the version does not matter to how a model trains.
+    if surface == "v2" and here in symbols.DIFFERENT - {"Estimator"}:
+        advice += f", or {NOW['v1']}.{here} in a program for TensorFlow 1"
+    return Verdict("works", f"{root}.{here}", advice, root, now)
 
 
 def _of_private_module(name: str) -> Verdict | None:
