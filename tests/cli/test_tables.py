@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from tf_estimator.cli.migration import supplied, symbols, tensorflow1
+from tf_estimator.cli.migration import symbols, tensorflow1
+from tf_estimator.compat import supplied
 
 
 @pytest.fixture(scope="module")

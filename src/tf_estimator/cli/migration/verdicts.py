@@ -3,7 +3,8 @@
 import re
 from typing import Literal, NamedTuple
 
-from tf_estimator.cli.migration import supplied, symbols, tensorflow1
+from tf_estimator.cli.migration import symbols, tensorflow1
+from tf_estimator.compat import supplied
 
 Kind = Literal["works", "run", "edit"]
 KINDS: tuple[Kind, ...] = ("works", "run", "edit")
