@@ -370,3 +370,31 @@ def test_a_tensorflow_that_cannot_change_an_initial_value_is_named() -> None:
 
     with pytest.raises(NotImplementedError, match=tf.__version__):
         _tf.set_initial_value(Variable(), tf.constant(1.0))
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_gradients_are_summed_over_one_shard(
+    monkeypatch: pytest.MonkeyPatch, is_gone: bool
+) -> None:
+    before = v1.tpu.CrossShardOptimizer.apply_gradients
+    with tf.Graph().as_default() as graph, _tf.one_shard():
+        weight = v1.get_variable("w", initializer=1.0, use_resource=True)
+        optimizer = v1.tpu.CrossShardOptimizer(v1.train.GradientDescentOptimizer(0.5))
+        gradients = optimizer.compute_gradients(weight**2)
+        if is_gone:
+            monkeypatch.setattr(optimizer, "_opt", None)
+            with pytest.raises(AttributeError):  # of TensorFlow's own, after it added the sum
+                optimizer.apply_gradients(gradients)
+        else:
+            with _tf.one_shard():
+                pass
+            step = v1.train.get_or_create_global_step()
+            train_op = optimizer.apply_gradients(gradients, step, "apply")
+    types = {op.type for op in graph.get_operations()}
+    assert ("CrossReplicaSum" in types) is is_gone
+    assert v1.tpu.CrossShardOptimizer.apply_gradients is before
+    if not is_gone:
+        with v1.Session(graph=graph) as session:
+            session.run([weight.initializer, step.initializer])
+            session.run(train_op)
+            assert session.run([weight, step]) == [0.0, 1]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tf_estimator._surface import *  # noqa: F403 - for tools, what __getattr__ below finds
     from tf_estimator._surface import __all__ as __all__
+    from tf_estimator.compat.install import install as install
+    from tf_estimator.compat.install import uninstall as uninstall
 
 __version__ = "0.1.0"
 
@@ -19,6 +21,8 @@ if not TYPE_CHECKING:  # A type checker would take a __getattr__ for every name 
         """
         if name.startswith("_") and name != "__all__":  # Tools ask every module for such names.
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name in ("install", "uninstall"):  # Of a layer above that of the names below.
+            return getattr(_importlib.import_module(f"{__name__}.compat.install"), name)
         if _util.find_spec(f"{__name__}.{name}"):
             return _importlib.import_module(f"{__name__}.{name}")
         surface = _importlib.import_module(f"{__name__}._surface")
@@ -30,4 +34,4 @@ if not TYPE_CHECKING:  # A type checker would take a __getattr__ for every name 
 
     def __dir__() -> list[str]:
         __getattr__("__all__")
-        return sorted({*globals(), "compat", "keras"})
+        return sorted({*globals(), "compat", "install", "keras", "uninstall"})

@@ -97,13 +97,13 @@ def v1_layers_from_tf_keras() -> None:
     """
     at = "tf_keras.api._v1.keras.__internal__.legacy"
     try:
-        taken = [(one.layers, one.nn.rnn_cell) for one in _v1_modules()]
+        taken = [(one.layers, one.nn.rnn_cell) for one in v1_modules()]
         importlib.import_module("tf_keras")
         # As tf-keras does: a second module of the parts of the first, with others in places.
         importlib.import_module("tensorflow.compat.v1")
         layers = importlib.import_module(f"{at}.layers")
         cells = importlib.import_module(f"{at}.rnn_cell")
-        taken += [(one.layers, one.nn.rnn_cell) for one in _v1_modules()]
+        taken += [(one.layers, one.nn.rnn_cell) for one in v1_modules()]
     except (ModuleNotFoundError, AttributeError) as error:
         if getattr(error, "name", None) == "tf_keras":
             raise
@@ -115,7 +115,7 @@ def v1_layers_from_tf_keras() -> None:
     for old_layers, old_cells in taken:
         vars(old_layers).update(vars(layers))
         vars(old_cells).update(vars(cells))
-    for one in _v1_modules():
+    for one in v1_modules():
         one.layers = layers
         one.nn.rnn_cell = cells
     sys.modules["tensorflow.compat.v1.layers"] = layers  # for `from tensorflow.compat.v1.layers ..`
@@ -129,7 +129,7 @@ def missed_in_v1_layers(error: BaseException) -> str:
     """
     asked, name = getattr(error, "obj", None), getattr(error, "name", None)
     if isinstance(error, AttributeError) and asked is not None and name is not None:
-        for module in _v1_modules():
+        for module in v1_modules():
             if asked is module.layers:
                 return f"layers.{name}"
             if asked is module.nn.rnn_cell:
@@ -137,7 +137,7 @@ def missed_in_v1_layers(error: BaseException) -> str:
     return ""
 
 
-def _v1_modules() -> list[Any]:
+def v1_modules() -> list[Any]:
     """All the modules that are `tf.compat.v1`: one for each way it can be reached."""
     names = [one for one in list(sys.modules) if one.startswith("tensorflow.")]
     return [v1, *(sys.modules[one] for one in names if one.endswith(".compat.v1"))]

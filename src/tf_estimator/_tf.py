@@ -338,3 +338,55 @@ def set_initial_value(variable: tf.Variable, value: tf.Tensor) -> None:
             "Operation._update_input is gone."
         )
     update(1, value)
+
+
+@contextlib.contextmanager
+def one_shard() -> Iterator[None]:
+    """Has `tf.compat.v1.tpu.CrossShardOptimizer` apply gradients as they are: of one shard the sum.
+
+    Why: the optimizer adds an operation for the sum that only TPUs have, and TensorFlow starts no
+    session elsewhere with a graph that has it. The optimizer inside of it has no public name.
+    Guard: where that name is gone it adds the operation as ever, and TensorFlow says so.
+    """
+    _one_shard.enter()
+    try:
+        yield
+    finally:
+        _one_shard.leave()
+
+
+class _OneShard:
+    """The changed method of CrossShardOptimizer: there while any of several threads wants it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entered = 0
+
+    def enter(self) -> None:
+        with self._lock:
+            if not self._entered:
+                self._kind = v1.tpu.CrossShardOptimizer
+                self._apply_on_all = self._kind.apply_gradients
+                self._kind.apply_gradients = self._applying(self._apply_on_all)
+            self._entered += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._entered -= 1
+            if not self._entered:
+                self._kind.apply_gradients = self._apply_on_all
+
+    @staticmethod
+    def _applying(on_all: Callable[..., Any]) -> Callable[..., Any]:
+        def apply_gradients(
+            optimizer: Any, grads_and_vars: Any, global_step: Any = None, name: str | None = None
+        ) -> Any:
+            inner = getattr(optimizer, "_opt", None)
+            if inner is None:
+                return on_all(optimizer, grads_and_vars, global_step, name)
+            return inner.apply_gradients(grads_and_vars, global_step, name)
+
+        return apply_gradients
+
+
+_one_shard = _OneShard()

@@ -78,8 +78,9 @@ class Estimator:
         params: Any = None,
         warm_start_from: Any = None,
     ) -> None:
-        _checks.not_overridden(type(self), Estimator, _FREE)
+        Estimator._assert_members_are_not_overridden(self)
         self._config = with_model_dir(config, model_dir)
+        self._model_dir = self._config.model_dir  # Which subclasses in libraries read.
         self._model = engine.Model(model_fn, copy.deepcopy(params), self._config)
         self._warm_start_settings = checkpoint.warm_start_settings(warm_start_from)
         self._restore_report: checkpoint.RestoreReport | None = None
@@ -617,6 +618,15 @@ class Estimator:
             with built.graph.as_default():
                 checkpoint.warm_start(self._warm_start_settings)
         yield built
+
+    # The next two have the names that the original had: adanet replaces the first, to override
+    # `train` and others, and calls the second.
+    def _assert_members_are_not_overridden(self) -> None:
+        _checks.not_overridden(type(self), Estimator, _FREE)
+
+    def _create_and_assert_global_step(self, graph: tf.Graph) -> tf.Variable:
+        with graph.as_default():
+            return v1.train.get_or_create_global_step()
 
     def _keep_restore_report(self, report: checkpoint.RestoreReport | None) -> None:
         self._restore_report = report

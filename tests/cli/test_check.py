@@ -14,7 +14,7 @@ from tf_estimator.cli import main
 WORKS = "import tensorflow as tf\nprint(tf.estimator.ModeKeys.TRAIN)\n"
 FIXED = "import tensorflow as tf\nimport tf_estimator\nprint(tf_estimator.ModeKeys.TRAIN)\n"
 RUN = "import tensorflow as tf\ntf.placeholder(tf.float32)\n"
-EDIT = "from tensorflow.contrib import slim\n"
+EDIT = "from tensorflow.contrib import gan\n"
 
 # Runs the command as a process does in which there is nothing but the standard library.
 ALONE = """
@@ -45,16 +45,13 @@ def process(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 def test_it_needs_nothing_but_python(folder: Path) -> None:
-    folder.joinpath("a.py").write_text(WORKS + "tf.contrib.slim\n")
+    folder.joinpath("a.py").write_text(WORKS + "tf.contrib.gan\n")
     done = process("-c", ALONE, "check", "a.py")
     assert done.stderr == ""
     assert done.returncode == 1
     assert done.stdout.splitlines() == [
         "a.py:2:7: works: tf.estimator.ModeKeys. It is tf_estimator.compat.v1.ModeKeys now.",
-        (
-            "a.py:3:1: edit: tf.contrib.slim. Install the package tf-slim and write import tf_slim "
-            "as slim."
-        ),
+        ("a.py:3:1: edit: tf.contrib.gan. The package tensorflow-gan has it."),
         "1 file: 1 use fine after tf_estimator.install(), or by --fix; 1 use to edit.",
     ]
 
@@ -192,8 +189,8 @@ def test_a_table_has_a_line_for_each_name(folder: Path, capsys: pytest.CaptureFi
         "a.py",
         "  works  tf.estimator.ModeKeys  at 2, 3, 4, 5, 6, 7, ... 10 lines",
         "         It is tf_estimator.compat.v1.ModeKeys now.",
-        "  edit   tensorflow.contrib.slim  at 12",
-        "         Install the package tf-slim and write import tf_slim as slim.",
+        "  edit   tensorflow.contrib.gan  at 12",
+        "         The package tensorflow-gan has it.",
         "",
         "1 file: 10 uses fine after tf_estimator.install(), or by --fix; 1 use to edit.",
     ]
@@ -216,7 +213,7 @@ def test_a_terminal_gets_a_table_in_color(
     shown = os.read(ours, 10_000).decode()
     os.close(ours)
     assert ("\x1b[31medit \x1b[0m" in shown) is is_colored
-    assert re.search(r"slim .*at 1", shown)
+    assert re.search(r"gan .*at 1", shown)
 
 
 def _cell(*lines: str, kind: str = "code") -> dict[str, object]:

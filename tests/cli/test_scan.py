@@ -45,13 +45,14 @@ def found(source: str) -> list[str]:
         (
             """\
             from tensorflow.contrib import layers, slim
-            layers.layer_norm, layers.conv2d, slim.conv2d
+            layers.layer_norm, layers.group_norm, slim.conv2d
             """,
             [
                 "1:32 run tensorflow.contrib.layers",
-                "1:40 edit tensorflow.contrib.slim",
+                "1:40 run tensorflow.contrib.slim",
                 "2:1 run layers.layer_norm",
-                "2:20 edit layers.conv2d",
+                "2:20 edit layers.group_norm",
+                "2:39 run slim.conv2d",
             ],
         ),
         (

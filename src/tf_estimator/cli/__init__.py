@@ -11,9 +11,9 @@ import sys
 from collections.abc import Sequence
 
 from tf_estimator import __version__
-from tf_estimator.cli import check
+from tf_estimator.cli import check, run
 
-_COMMANDS = (check,)
+_COMMANDS = (check, run)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for command in _COMMANDS:
         command.add_to(commands)
     parsed = parser.parse_args(arguments)
+    if parsed.run is run.run:  # Streams and errors are the program's, as Python has them.
+        return run.run(parsed, is_own_process=arguments is None)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # Names of files can be any bytes.
     try:

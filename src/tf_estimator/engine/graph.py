@@ -15,6 +15,7 @@ from tf_estimator.engine.keep.by_value import CalledInput
 from tf_estimator.engine.keep.live import LiveSession
 from tf_estimator.engine.keras_state import KerasInModelFn
 from tf_estimator.engine.model import Model
+from tf_estimator.engine.step_order import read_before_write
 from tf_estimator.spec import EstimatorSpec, ModeKeys
 
 
@@ -152,6 +153,8 @@ def finish(
         with keras.at_work():
             spec = model.call(begun.input.features, begun.input.labels, mode, config)
         spec = keras.completed(spec, mode, inputs)
+        if mode == ModeKeys.TRAIN:
+            read_before_write(begun.global_step, spec.train_op, spec.loss)
     savers = graph.get_collection(v1.GraphKeys.SAVERS)
     has_own_saver = bool(savers) or spec.scaffold.saver is not None
     # Asked now, for a session completes the scaffold.

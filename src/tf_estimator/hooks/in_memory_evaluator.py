@@ -73,11 +73,11 @@ class InMemoryEvaluatorHook(tf.compat.v1.train.SessionRunHook):
         self._training_graph = v1.get_default_graph()
         estimator, config = self._estimator, self._estimator.config
 
-        def read_input() -> engine.GraphInput:
-            return engine.read_input(self._input_fn, ModeKeys.EVAL, estimator.params, config)
-
-        model = engine.Model(estimator.model_fn, None, config)
-        self._built = engine.build(model, ModeKeys.EVAL, read_input, config)
+        # As `evaluate` builds it: a TPUEstimator tells batch sizes there.
+        with estimator._graph(  # noqa: SLF001
+            ModeKeys.EVAL, self._input_fn, (), is_initial=True
+        ) as self._built:
+            pass
         self._run = engine.evaluator(self._built, config)
         self._iterations = 0
 

@@ -126,7 +126,12 @@ class ArrayInput:
                 "it was called eagerly. Pass it to an Estimator, call it inside "
                 "`with tf.Graph().as_default():`, or iterate over its dataset()."
             )
-        return v1.data.make_one_shot_iterator(self.dataset()).get_next()
+        dataset, seed = self.dataset(), v1.get_default_graph().seed
+        v1.set_random_seed(None)  # Else it takes a seed, and those of the model would be others.
+        try:
+            return v1.data.make_one_shot_iterator(dataset).get_next()
+        finally:
+            v1.set_random_seed(seed)
 
     def dataset(self) -> tf.data.Dataset:
         """The batches as a tf.data.Dataset of features, or of (features, labels). Ours.

@@ -20,15 +20,14 @@ experimental.stop_if_no_decrease_hook experimental.stop_if_no_increase_hook expo
 export.ClassificationOutput export.EvalOutput export.ExportOutput export.PredictOutput
 export.RegressionOutput export.ServingInputReceiver export.TensorServingInputReceiver
 export.build_parsing_serving_input_receiver_fn export.build_raw_serving_input_receiver_fn inputs
-inputs.numpy_input_fn inputs.pandas_input_fn regressor_parse_example_spec train_and_evaluate
+inputs.numpy_input_fn inputs.pandas_input_fn regressor_parse_example_spec tpu
+tpu.InputPipelineConfig tpu.RunConfig tpu.TPUConfig tpu.TPUEstimator tpu.TPUEstimatorSpec
+tpu.experimental tpu.experimental.EmbeddingConfigSpec train_and_evaluate
 """
 V1 = frozenset(_V1.split())
 
 # tensorflow.compat.v1.estimator.NAME is not here (yet).
-_V1_MISSING = """
-tpu tpu.InputPipelineConfig tpu.RunConfig tpu.TPUConfig tpu.TPUEstimator tpu.TPUEstimatorSpec
-tpu.experimental tpu.experimental.EmbeddingConfigSpec
-"""
+_V1_MISSING = ""
 V1_MISSING = frozenset(_V1_MISSING.split())
 
 # tensorflow.estimator.NAME is tf_estimator.NAME.
@@ -72,6 +71,8 @@ MODULES = {
     "tensorflow.compat.v1.estimator.experimental": "tf_estimator.compat.v1.experimental",
     "tensorflow.compat.v1.estimator.export": "tf_estimator.export",
     "tensorflow.compat.v1.estimator.inputs": "tf_estimator.inputs",
+    "tensorflow.compat.v1.estimator.tpu": "tf_estimator.compat.v1.tpu",
+    "tensorflow.compat.v1.estimator.tpu.experimental": "tf_estimator.compat.v1.tpu.experimental",
     "tensorflow.estimator": "tf_estimator",
     "tensorflow.estimator.experimental": "tf_estimator.experimental",
     "tensorflow.estimator.export": "tf_estimator.export",

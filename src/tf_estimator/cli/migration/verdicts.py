@@ -4,7 +4,7 @@ import re
 from typing import Literal, NamedTuple
 
 from tf_estimator.cli.migration import symbols, tensorflow1
-from tf_estimator.compat import supplied
+from tf_estimator.compat import original_names, supplied
 
 Kind = Literal["works", "run", "edit"]
 KINDS: tuple[Kind, ...] = ("works", "run", "edit")
@@ -159,26 +159,27 @@ def _of_private_module(name: str) -> Verdict | None:
             )
     moved = _longest(name, supplied.MOVED)
     if moved:
-        return Verdict("run", moved, f"It is {supplied.MOVED[moved]} now, and private")
+        return Verdict("works", moved, f"It is {supplied.MOVED[moved]} now, and private")
     return None
 
 
 def _of_installed(name: str, root: str) -> Verdict:
-    rest = name[len(root) + 1 :]
-    for pattern in supplied.INSTALLED_MODULES:
-        module = pattern.removesuffix(".*")
-        if is_within(rest, module):
-            public = rest.rpartition(".")[2]
-            advice = "It is private, and tf_estimator has what was public"
-            if public in symbols.V1:
-                advice = f"Its public name is tf_estimator.compat.v1.{public}"
-            elif public.endswith("V2") and public[:-2] in symbols.V2:
-                advice = f"Its public name is tf_estimator.{public[:-2]}"
-            return Verdict("works", f"{root}.{module}", advice)
-        if is_within(module, rest) or not rest:
-            return Verdict("works", name, "It is private, and tf_estimator has what was public")
-    unknown = ".".join([root, *rest.split(".")[:2]])
-    return Verdict("edit", unknown, "install() does not bring this module; see tf_estimator")
+    rest, advice = name[len(root) + 1 :], "It is private, and tf_estimator has what was public"
+    if rest in original_names.NAMES:
+        return Verdict("works", name, advice)
+    module = next((one for one in original_names.MODULES if is_within(rest, one)), "")
+    if not module:
+        unknown = ".".join([root, *rest.split(".")[:2]])
+        return Verdict("edit", unknown, "install() does not bring this module; see tf_estimator")
+    last = rest[len(module) + 1 :].partition(".")[0]
+    home = original_names.NAMES[module].get(last, "")
+    if not home:
+        unknown = f"{root}.{module}.{last}"
+        return Verdict("edit", unknown, "install() does not bring this name; see tf_estimator")
+    names = symbols.V1 if home.startswith(NOW["v1"]) else symbols.V2
+    if home.removeprefix(f"{NOW['v1']}.").removeprefix(f"{NOW['v2']}.") in names:
+        advice = f"Its public name is {home}"
+    return Verdict("works", f"{root}.{module}", advice)
 
 
 def _of_contrib(name: str) -> Verdict | None:

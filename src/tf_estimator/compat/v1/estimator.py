@@ -1,5 +1,6 @@
 """The Estimator of version 1, which all estimators of `compat.v1` are."""
 
+import abc
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,8 +8,16 @@ from typing import Any
 from tf_estimator.estimator import Estimator as _Estimator
 
 
-class Estimator(_Estimator):
-    """The Estimator of version 1: `tf_estimator.Estimator`, and `export_savedmodel`."""
+class Estimator(_Estimator, metaclass=abc.ABCMeta):
+    """The Estimator of version 1: `tf_estimator.Estimator`, and `export_savedmodel`.
+
+    Every estimator is an instance of it, those of version 2 as well, for `isinstance`.
+    """
+
+    @classmethod
+    def __subclasshook__(cls, other: type) -> bool:
+        # Version 2 was derived from version 1, and libraries ask for the latter to mean both.
+        return issubclass(other, _Estimator) if cls is Estimator else NotImplemented
 
     def export_savedmodel(
         self,
