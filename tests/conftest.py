@@ -39,9 +39,8 @@ _CORE_CASES = 8
 # A shell's background jobs ignore Ctrl-C, and so would the programs that tests start there.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# A test that takes less, in seconds, has hardly used a session. Where one is deleted, TensorFlow
-# waits for the thread that tunes its input, for as long as the input has been there, a minute at
-# most. So those that are left over, in cycles, are collected before they are old.
+# A test that takes less, in seconds, has hardly used a session. After others garbage is collected,
+# so that graphs and sessions, which are in cycles, do not pile up.
 _MAY_HAVE_SESSIONS = 0.1
 
 # A graph takes long to build the first time, so no deadline; the same examples at every run.
