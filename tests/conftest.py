@@ -1,5 +1,6 @@
 """What every test starts from: a quiet TensorFlow, no cluster around it, an empty default graph."""
 
+import collections
 import contextlib
 import gc
 import os
@@ -32,12 +33,14 @@ with _without_stderr():
 # These run what a reader sees, which is written for the newest TensorFlow.
 _NEWEST_ONLY = ("test_documentation.py", "test_digits.py")
 
+# Of a test with many cases, so many are core.
+_CORE_CASES = 8
+
 # A shell's background jobs ignore Ctrl-C, and so would the programs that tests start there.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# A test that takes less, in seconds, has hardly used a session. Where one is deleted, TensorFlow
-# waits for the thread that tunes its input, for as long as the input has been there, a minute at
-# most. So those that are left over, in cycles, are collected before they are old.
+# A test that takes less, in seconds, has hardly used a session. After others garbage is collected,
+# so that graphs and sessions, which are in cycles, do not pile up.
 _MAY_HAVE_SESSIONS = 0.1
 
 # A graph takes long to build the first time, so no deadline; the same examples at every run.
@@ -46,16 +49,22 @@ hypothesis.settings.load_profile("graphs")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks as core all that is neither slow nor about the newest TensorFlow only."""
+    """Marks as core each test, with a few of its cases, unless slow or about the newest only."""
+    cases: collections.Counter[str] = collections.Counter()
     for item in items:
-        if item.path.name not in _NEWEST_ONLY and item.get_closest_marker("slow") is None:
+        if item.path.name in _NEWEST_ONLY or item.get_closest_marker("slow"):
+            continue
+        test = item.nodeid.partition("[")[0]
+        cases[test] += 1
+        if cases[test] <= _CORE_CASES:
             item.add_marker(pytest.mark.core)
 
 
 def pytest_collection_finish() -> None:
-    """Collecting garbage need not look at what is there for good."""
+    """Garbage is collected between tests, and need not be looked for in what is there for good."""
     gc.collect()
     gc.freeze()
+    gc.disable()
 
 
 @pytest.fixture(autouse=True)

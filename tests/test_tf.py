@@ -398,3 +398,34 @@ def test_gradients_are_summed_over_one_shard(
             session.run([weight.initializer, step.initializer])
             session.run(train_op)
             assert session.run([weight, step]) == [0.0, 1]
+
+
+def _deletions(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The sessions that are deleted, from now on."""
+    deleted: list[Any] = []
+
+    def told(session: Any) -> None:
+        deleted.append(session)
+
+    monkeypatch.setattr(v1.Session, "__del__", told)
+    return deleted
+
+
+def test_what_deletes_a_session_can_be_taken_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = v1.Session(graph=tf.Graph())
+    deletion = _tf.taken_deletion(session)
+    assert deletion is not None
+    assert _tf.taken_deletion(session) is None
+    deleted = _deletions(monkeypatch)
+    deletion()
+    assert len(deleted) == 1
+
+
+def test_a_session_that_holds_nothing_known_deletes_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session, deleted = v1.Session(graph=tf.Graph()), _deletions(monkeypatch)
+    with monkeypatch.context() as patch:
+        patch.delattr(session, "_session")
+        assert _tf.taken_deletion(session) is None
+    assert deleted == [session]

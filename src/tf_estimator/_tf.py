@@ -390,3 +390,30 @@ class _OneShard:
 
 
 _one_shard = _OneShard()
+
+
+def taken_deletion(session: tf.compat.v1.Session) -> Callable[[], None] | None:
+    """Takes from a session what it holds, and gives what deletes that.
+
+    Args:
+        session: one that nobody uses any longer; it is left as though it was deleted.
+
+    Returns:
+        A function to be called once, in any thread. None if the session holds nothing.
+
+    Why: to delete a session is for the garbage collector to do, in whatever thread that runs, and
+    TensorFlow can take a minute for it. What is to be deleted has no public name.
+    Guard: without that name the session deletes itself, as ever.
+    """
+    if not hasattr(session, "_session"):
+        v1.Session.__del__(session)
+        return None
+    handle, closed = session._session, session._closed
+    session._session = None
+
+    def delete() -> None:
+        rest = v1.Session.__new__(v1.Session)
+        rest._session, rest._closed = handle, closed
+        # It is closed and deleted here, for there is no other reference.
+
+    return delete if handle is not None else None

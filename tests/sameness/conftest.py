@@ -325,7 +325,12 @@ PROGRAMS = {
 
 
 @pytest.fixture(params=list(PROGRAMS))
-def program(request):
-    program = PROGRAMS[request.param]
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def program(name):
+    program = PROGRAMS[name]
     program.calls.clear()
     return program

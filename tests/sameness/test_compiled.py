@@ -58,7 +58,7 @@ def weights(program, folder, **options):
         return {name: estimator.get_variable_value(name) for name in names}
 
 
-@pytest.mark.parametrize("program", COMPILED, indirect=True)
+@pytest.mark.parametrize("name", COMPILED, indirect=True)
 def test_a_compiled_training_has_the_weights_of_single_steps(program, tmp_path, warnings):
     expected = weights(program, tmp_path / "singly", steps_per_loop=1)
     found = weights(program, tmp_path / "compiled", jit_compile=True)
@@ -71,7 +71,7 @@ def test_a_compiled_training_has_the_weights_of_single_steps(program, tmp_path, 
 
 
 @pytest.mark.parametrize(
-    ("program", "reason"), NOT_COMPILED.items(), indirect=["program"], ids=list(NOT_COMPILED)
+    ("name", "reason"), NOT_COMPILED.items(), indirect=["name"], ids=list(NOT_COMPILED)
 )
 def test_what_xla_cannot_do_is_done_without_it(program, reason, tmp_path, warnings):
     expected = weights(program, tmp_path / "singly", steps_per_loop=1)

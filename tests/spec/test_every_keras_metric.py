@@ -180,8 +180,6 @@ def test_every_class_has_a_case(library: Any) -> None:
     [
         pytest.param((False, 1), id="once"),
         pytest.param((True, 2), id="twice with weights", marks=pytest.mark.slow),
-        pytest.param((True, 1), id="once with weights", marks=pytest.mark.slow),
-        pytest.param((False, 2), id="twice", marks=pytest.mark.slow),
     ],
 )
 def test_every_value_is_that_of_eager_execution(

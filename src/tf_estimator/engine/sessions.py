@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_estimator._tf import v1, without_deprecation_notes
+from tf_estimator.engine.session_deletion import delete_aside
 
 # The operations of a Saver, of both formats of checkpoints.
 _SAVES = ("Save", "SaveSlices", "SaveV2", "MergeV2Checkpoints", "ShardedFilename")
@@ -23,7 +24,7 @@ class _ClosableCreator(v1.train.SessionCreator):
     def create_session(self) -> tf.compat.v1.Session:
         # Also called in the middle of a run, to go on after a worker was lost.
         with TheInputGoesOn("a session was restored and initialized"):
-            self._session = self._creator.create_session()
+            self._session = delete_aside(self._creator.create_session())
         return self._session
 
     def close(self) -> None:

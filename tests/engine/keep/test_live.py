@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 from tf_estimator import EvalSpec, ModeKeys, TrainSpec, train_and_evaluate
+from tf_estimator.engine import session_deletion
 from tf_estimator.engine.keep import keeper
 
 v1 = tf.compat.v1
@@ -46,7 +47,7 @@ def kept(estimator, mode=None):
 
 def open_sessions():
     gc.collect()
-    return sum(type(each) is v1.Session for each in gc.get_objects())
+    return sum(type(each) is session_deletion._DeletedAside for each in gc.get_objects())
 
 
 class TestGenerators:

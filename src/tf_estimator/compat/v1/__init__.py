@@ -3,9 +3,8 @@
 import importlib as _importlib
 from typing import TYPE_CHECKING
 
-import tf_estimator as _v2
 from tf_estimator import *  # noqa: F403 - all names of version 2; those that differ follow
-from tf_estimator import inputs
+from tf_estimator import _surface, inputs
 from tf_estimator.compat.v1.canned import (  # type: ignore[assignment]
     BaselineClassifier,
     BaselineEstimator,
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 # A "from" import would find the one of version 2, which the star brought.
 experimental = _importlib.import_module(f"{__name__}.experimental")
 
-__all__: list[str] = list(_v2.__all__)
+__all__ = list(_surface.__all__)
 __all__ += ["inputs", "tpu"]
 
 

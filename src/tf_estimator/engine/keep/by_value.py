@@ -22,6 +22,7 @@ from tf_estimator._tf import v1
 from tf_estimator.engine import inputs
 from tf_estimator.engine.keep.dataset_value import CannotBring, DatasetValue
 from tf_estimator.engine.keep.input_body import ITERATORS, Body, described
+from tf_estimator.engine.session_deletion import delete_aside
 
 __all__ = ["Brought", "CalledInput", "CannotBring", "Inlet", "called"]
 
@@ -292,7 +293,7 @@ class _Source:
         if self._session is None:
             if self._is_closed:
                 raise tf.errors.OutOfRangeError(None, None, "The input was closed.")
-            self._session = v1.Session(graph=self._graph)
+            self._session = delete_aside(v1.Session(graph=self._graph))
             initializers = self._graph.get_collection(v1.GraphKeys.TABLE_INITIALIZERS)
             self._next = self._session.make_callable(self._names)
             self._session.run(initializers)
