@@ -74,7 +74,7 @@ def test_the_program_decides_which_version_tf_estimator_is() -> None:
         ("tensorflow_estimator.python.estimator.canned.timeseries", "edit", "not bring"),
         ("tensorflow_estimator", "works", "tf_estimator"),
         ("tensorflow.python.tpu.tpu_config.TPUConfig", "works", "compat.v1.tpu"),
-        ("tensorflow.python.training.tracking.base", "run", "tensorflow.python.trackable"),
+        ("tensorflow.python.training.tracking.base", "works", "tensorflow.python.trackable"),
         ("tensorflow.contrib", "run", "some of it"),
         ("tensorflow.contrib.layers", "run", "some of it"),
         ("tensorflow.contrib.layers.layer_norm", "run", "LayerNormalization"),
