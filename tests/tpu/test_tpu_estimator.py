@@ -219,7 +219,6 @@ def test_zero_is_a_batch_size_of_those_who_do_not_read_it(make, seen):
         ({"embedding_config_spec": 3}, NotImplementedError, "embedding_config_spec is for"),
         ({"model_dir": 3}, TypeError, "model_dir must be a path"),
     ],
-    ids=str,
 )
 def test_what_cannot_work_is_said_before_anything_is_written(given, error, message, tmp_path):
     arguments = {

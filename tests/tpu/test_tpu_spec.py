@@ -46,7 +46,6 @@ class Hook(v1.train.SessionRunHook):
         ((mean_of, []), RuntimeError),
         ((lambda first, second: first, (1,)), RuntimeError),
     ],
-    ids=str,
 )
 def test_a_wrong_function_is_refused_before_all_else(name, given, error):
     with pytest.raises(error, match=name):
