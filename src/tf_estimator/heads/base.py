@@ -165,7 +165,7 @@ class Head(abc.ABC):
                 raise wrong_value("mode", "must be one of ModeKeys", mode)
             with self._training_scope():
                 train_op = _train_op(loss, optimizer, trainable_variables, train_op_fn, update_ops)
-        self._summarize(loss, labels, logits, features, regularization_losses)
+            self._summarize(loss, labels, logits, features, regularization_losses)
         return EstimatorSpec(mode, predictions, loss, train_op)
 
     def _training_scope(self) -> contextlib.AbstractContextManager[Any]:

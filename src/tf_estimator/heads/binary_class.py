@@ -152,4 +152,4 @@ def _probabilities(logits: tf.Tensor) -> tf.Tensor:
 
 
 def _class_ids(logits: tf.Tensor) -> tf.Tensor:
-    return tf.expand_dims(tf.argmax(_two(logits), -1), -1)
+    return tf.expand_dims(tf.argmax(_two(logits), -1, name=names.CLASS_IDS), -1)

@@ -29,7 +29,9 @@ def class_predictions(
 
     def classes() -> tf.Tensor:
         ids = class_ids()
-        return tf.as_string(ids) if words is None else tf.gather(class_names(n_classes, words), ids)
+        if words is None:
+            return tf.as_string(ids, name="str_classes")
+        return tf.gather(class_names(n_classes, words), ids)
 
     return {
         names.CLASS_IDS: class_ids,

@@ -56,15 +56,18 @@ def reduce(losses: tf.Tensor, weights: tf.Tensor | None, loss_reduction: str) ->
         The sum of the weighted losses. The reductions other than sums divide it: by the number of
         losses, by the sum of the weights (MEAN), or by the number of weights that are not zero.
     """
-    total = tf.reduce_sum(losses if weights is None else losses * weights)
-    if loss_reduction in _SUMS:
-        return total
-    if weights is None or loss_reduction in _MEANS_OVER_ALL:
-        return tf.math.divide_no_nan(total, tf.cast(tf.size(losses), losses.dtype))
-    weights = tf.broadcast_to(weights, tf.shape(losses))
-    if loss_reduction == _V1.MEAN:
-        return tf.math.divide_no_nan(total, tf.reduce_sum(weights))
-    return tf.math.divide_no_nan(total, tf.math.count_nonzero(weights, dtype=losses.dtype))
+    with tf.name_scope("weighted_loss"):  # Programs log by name what is called so in here.
+        total = tf.reduce_sum(losses if weights is None else losses * weights, name="Sum")
+        if loss_reduction in _SUMS:
+            return total
+        if weights is None or loss_reduction in _MEANS_OVER_ALL:
+            number = tf.cast(tf.size(losses), losses.dtype)
+        elif loss_reduction == _V1.MEAN:
+            number = tf.reduce_sum(tf.broadcast_to(weights, tf.shape(losses)))
+        else:
+            weights = tf.broadcast_to(weights, tf.shape(losses))
+            number = tf.math.count_nonzero(weights, dtype=losses.dtype)
+        return tf.math.divide_no_nan(total, number, "value")
 
 
 def with_regularization(loss: tf.Tensor, regularization_losses: Any) -> tf.Tensor:

@@ -115,7 +115,7 @@ _PREDICTIONS = (names.LOGITS, names.PROBABILITIES, *CLASS_PREDICTIONS)
 
 
 def _class_ids(logits: tf.Tensor) -> tf.Tensor:
-    return tf.expand_dims(tf.argmax(logits, -1), -1)
+    return tf.expand_dims(tf.argmax(logits, -1, name=names.CLASS_IDS), -1)
 
 
 def checked_n_classes(value: Any, least: int) -> int:

@@ -1,6 +1,7 @@
 """What the heads with one kind of label have in common."""
 
 import abc
+import contextlib
 from typing import Any
 
 import tensorflow as tf
@@ -94,8 +95,11 @@ class SingleHead(Head):
     ) -> tf.Tensor:
         """See `Head.loss`."""
         del mode
-        with tf.name_scope("losses"):
+        with tf.name_scope("losses") as scope:
             _, _, each, example_weights = self._batch(labels, logits, features)
+        # Programs log the loss by its name, which is in the scope of the head with version 1.
+        of_v1 = losses.is_of_v1(self._loss_reduction)
+        with contextlib.nullcontext() if of_v1 else tf.name_scope(scope):
             loss = losses.reduce(each, example_weights, self._loss_reduction)
             return losses.with_regularization(loss, regularization_losses)
 
@@ -170,8 +174,7 @@ class SingleHead(Head):
             # The v1 estimators sum up losses, and report the mean beside that.
             with tf.name_scope("unreduced_losses"):
                 _, _, each, example_weights = self._batch(labels, logits, features)
-                scalars[names.AVERAGE_LOSS] = losses.reduce(
-                    each, example_weights, v1.losses.Reduction.MEAN
-                )
+                mean = losses.reduce(each, example_weights, v1.losses.Reduction.MEAN)
+            scalars[names.AVERAGE_LOSS] = tf.identity(mean, "truediv")  # Logged by that name.
         scalars[names.REGULARIZATION_LOSS] = losses.sum_of(regularization_losses)
         summarize({names.of_head(key, self._name): one for key, one in scalars.items()})
