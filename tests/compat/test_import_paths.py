@@ -116,6 +116,15 @@ def test_what_moved_is_where_it_is_now() -> None:
     assert not hasattr(importlib.import_module("tensorflow.python.trackable"), "graph_view")
 
 
+def test_what_has_not_moved_yet_is_where_it_is() -> None:
+    package = importlib.import_module("tensorflow.python.eager")
+    there = importlib.machinery.PathFinder.find_spec(
+        "tensorflow.python.eager.profiler", package.__path__
+    )
+    now = there.name if there else "tensorflow.python.profiler.profiler_v2"
+    assert importlib.import_module("tensorflow.python.eager.profiler").__name__ == now
+
+
 @pytest.mark.parametrize("name", supplied.MOVED.values())
 def test_the_new_place_of_what_moved_exists(name: str) -> None:
     assert importlib.util.find_spec(name)

@@ -17,7 +17,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
@@ -130,6 +130,8 @@ class Finder(MetaPathFinder):
             return None
         if is_tensorflow(fullname) or is_keras(fullname):
             return self._completed(fullname, path, target)
+        if fullname in supplied.MOVED and PathFinder.find_spec(fullname, path):
+            return None  # In an older TensorFlow some are in their place.
         make = _maker(fullname)
         if make is None:
             return None

@@ -314,6 +314,7 @@ _ABSTRACT = (
 
 # Names that Python and NumPy had when these programs were written, and what they were.
 REMOVED: dict[str, str] = {
+    "tensorflow.python.eager.profiler": "tensorflow.python.profiler.profiler_v2",
     **_named("collections", "collections.abc", _ABSTRACT),
     "base64.decodestring": "base64.decodebytes",
     "base64.encodestring": "base64.encodebytes",
@@ -375,6 +376,7 @@ REMOVED: dict[str, str] = {
 
 # Private modules of TensorFlow that moved, and where they are.
 MOVED: dict[str, str] = {
+    "tensorflow.python.eager.profiler": "tensorflow.python.profiler.profiler_v2",
     "tensorflow.python.training.tracking": "tensorflow.python.trackable",
     "tensorflow.python.training.tracking.graph_view": "tensorflow.python.checkpoint.graph_view",
     "tensorflow.python.training.tracking.tracking": "tensorflow.python.trackable.autotrackable",
