@@ -286,10 +286,13 @@ class TestWeights:
     def test_are_not_needed_by_a_model_without_variables(self, predicting):
         assert next(predicting(lambda x: x).predict(five_in_twos)) == np.float32(1)
 
+    @pytest.mark.parametrize("use_resource", [True, False])
     def test_can_come_from_init_from_checkpoint(
-        self, make_estimator, counting, trained, three_batches, tmp_path
+        self, make_estimator, counting, trained, three_batches, tmp_path, use_resource
     ):
         def model_fn(features, labels, mode):
+            scope = v1.get_variable_scope()
+            scope.set_use_resource(use_resource)
             spec = counting(features, labels, mode)
             v1.train.init_from_checkpoint(trained.model_dir, {"w": "w"})
             return spec

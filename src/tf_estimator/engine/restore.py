@@ -6,6 +6,7 @@ from tf_estimator import checkpoint
 from tf_estimator.config import RunConfig
 from tf_estimator.engine.graph import BuiltGraph
 from tf_estimator.engine.partial_restore import RestoringSessionCreator
+from tf_estimator.engine.stateful import ancestors
 
 
 def check_checkpoint(
@@ -59,13 +60,6 @@ def require_given_weights(built: BuiltGraph, model_dir: str) -> None:
 
 
 def _is_read_from_disk(variable: tf.Variable) -> bool:
-    seen: set[str] = set()
-    waiting = [variable.initializer]
-    while waiting:
-        op = waiting.pop()
-        if op.type in ("Restore", "RestoreV2", "RestoreSlice"):
-            return True
-        if op.name not in seen:
-            seen.add(op.name)
-            waiting.extend(tensor.op for tensor in op.inputs)
-    return False
+    # Which is a tensor where init_from_checkpoint has given a variable without resource another.
+    made_by = ancestors([variable.initializer])
+    return any(op.type in ("Restore", "RestoreV2", "RestoreSlice") for op in made_by)
