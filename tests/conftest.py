@@ -69,13 +69,15 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No TF_CONFIG from outside, no ops in the default graph, no open event files.
+    """No TF_CONFIG from outside, no ops in the default graph, no open event files, the same logger.
 
     Each event file has a thread, until it is closed.
     """
     monkeypatch.delenv("TF_CONFIG", raising=False)
     begun = time.monotonic()
+    level = tf.get_logger().level
     yield
+    tf.get_logger().setLevel(level)
     tf.compat.v1.reset_default_graph()
     tf.compat.v1.summary.FileWriterCache.clear()
     if time.monotonic() - begun > _MAY_HAVE_SESSIONS:

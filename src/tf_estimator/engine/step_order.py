@@ -1,4 +1,4 @@
-"""The global step is read before it is written, as the program has it.
+"""The global step is read before it is written, unless the program says otherwise.
 
 A graph has no order of its own. Where a model_fn reads the step for a learning rate, and moves it
 by a plain assignment beside what trains, as the programs that came with BERT do, either may come
@@ -16,7 +16,7 @@ from tf_estimator.spec.program_order import ProgramOrder
 
 
 def read_before_write(global_step: Any, train_op: Any, loss: Any) -> None:
-    """Has each write of the step wait for the reads that were made before it.
+    """Has each write of the step wait for the reads that do not wait for it.
 
     It orders what runs for train_op and loss, and nothing if the step is no resource variable.
 
@@ -36,5 +36,4 @@ def read_before_write(global_step: Any, train_op: Any, loss: Any) -> None:
         return
     order = ProgramOrder(handle.graph)
     for write in writes:
-        made = order.as_made([*reads, write])
-        order.wait(write, made[: made.index(write)])
+        order.wait(write, reads)
