@@ -34,7 +34,7 @@ with _without_stderr():
 _NEWEST_ONLY = ("test_documentation.py", "test_digits.py")
 
 # Of a test with many cases, so many are core.
-_CORE_CASES = 8
+_CORE_CASES = 4
 
 # A shell's background jobs ignore Ctrl-C, and so would the programs that tests start there.
 signal.signal(signal.SIGINT, signal.default_int_handler)
