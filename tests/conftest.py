@@ -49,7 +49,12 @@ hypothesis.settings.load_profile("graphs")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks as core each test, with a few of its cases, unless slow or about the newest only."""
+    """Marks as core each test, with a few of its cases, unless slow or about the newest only.
+
+    Files with a slow test come first, so that in the end no process waits for another.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
     cases: collections.Counter[str] = collections.Counter()
     for item in items:
         if item.path.name in _NEWEST_ONLY or item.get_closest_marker("slow"):
