@@ -314,7 +314,6 @@ _ABSTRACT = (
 
 # Names that Python and NumPy had when these programs were written, and what they were.
 REMOVED: dict[str, str] = {
-    "tensorflow.python.eager.profiler": "tensorflow.python.profiler.profiler_v2",
     **_named("collections", "collections.abc", _ABSTRACT),
     "base64.decodestring": "base64.decodebytes",
     "base64.encodestring": "base64.encodebytes",
