@@ -120,6 +120,17 @@ def test_service_environment_and_model_dir_are_kept():
     assert alone == Cluster()
 
 
+@pytest.mark.parametrize("value", [0.5, 7, 1e6])
+def test_timeout_secs_is_a_number(value):
+    assert Cluster.parse({"timeout_secs": value}).timeout_secs == value
+
+
+def test_timeout_secs_is_10_if_nothing_else_is_said():
+    assert Cluster().timeout_secs == 10
+    assert Cluster.parse({"timeout_secs": None}).timeout_secs == 10
+    assert Cluster.from_json('{"timeout_secs": 3}') == Cluster(timeout_secs=3.0)
+
+
 @pytest.mark.parametrize(
     ("given_config", "message"),
     [
@@ -127,6 +138,11 @@ def test_service_environment_and_model_dir_are_kept():
         ({"task": {"type": None}}, "must be worker without a cluster; received None"),
         ({"task": {"index": 1}}, "must be 0 without a cluster; received 1"),
         (tf_config({"worker": ["w:1"]}, "worker"), 'exactly one "chief" task'),
+        (tf_config({"worker": ["w:1"]}, "worker"), 'Name the first of the workers "chief"'),
+        ({"timeout_secs": 0}, "must be a number of seconds above 0; received 0"),
+        ({"timeout_secs": -1}, "must be a number of seconds above 0; received -1"),
+        ({"timeout_secs": float("nan")}, "must be a number of seconds above 0; received nan"),
+        ({"timeout_secs": float("inf")}, "must be a number of seconds above 0; received inf"),
         (tf_config({**CHIEF, **MASTER}, "chief"), "a chief or a master, not both"),
         (tf_config({"chief": ["a", "b"]}, "chief"), r"one task, index 0; received \['a', 'b'\]"),
         (tf_config({"chief": []}, "chief"), r"exactly one task, index 0; received \[\]"),
@@ -180,6 +196,8 @@ def test_wrong_values_are_quoted(given_config, message):
         ({"environment": 3}, '"environment" in TF_CONFIG must be a string'),
         ({"model_dir": 3}, '"model_dir" in TF_CONFIG must be a string'),
         ({"service": []}, '"service" in TF_CONFIG must be a dict'),
+        ({"timeout_secs": "10"}, "\"timeout_secs\" in TF_CONFIG must be a number.*received '10'"),
+        ({"timeout_secs": True}, '"timeout_secs" in TF_CONFIG must be a number.*received True'),
     ],
 )
 def test_wrong_types_are_quoted(given_config, message):
@@ -201,6 +219,8 @@ def test_an_error_shows_a_right_example():
         ("nope", "line 1, column 1, near 'nope'"),
         ("{'cluster': {}}", r"double quotes at line 1, column 2, near \"{'cluster'"),
         ('{"cluster": {},\n "task": }', "line 2, column 10, near "),
+        ("[" * 100000, "TF_CONFIG must be a JSON object that can be read"),
+        ('{"timeout_secs": 1' + "0" * 5000 + "}", "TF_CONFIG must be a JSON object that can be re"),
     ],
 )
 def test_from_json_says_where_the_text_is_no_json(text, message):
@@ -211,6 +231,50 @@ def test_from_json_says_where_the_text_is_no_json(text, message):
 def test_from_json_wants_an_object():
     with pytest.raises(TypeError, match=r"TF_CONFIG must be a JSON object.*received \[1\]"):
         Cluster.from_json("[1]")
+
+
+# What TensorFlow 2.21 does with these: it refuses to start, or waits for ever for that task.
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("host", 'of the form "host:port"; received \'host\'.*For example: "host0:2222"'),
+        ("host:", "the port a number; received 'host:'"),
+        ("host:abc", "the port a number; received 'host:abc'"),
+        ("host:-1", "the port a number; received 'host:-1'"),
+        ("host:+1", "the port a number"),
+        ("host:\N{FULLWIDTH DIGIT ONE}", "the port a number"),
+        ("host:0", "ports from 1 to 65535; received 'host:0'"),
+        ("host:65536", "ports from 1 to 65535; received 'host:65536'"),
+        ("host:" + "9" * 5000, "ports from 1 to 65535"),
+        (":2222", "of the form"),
+        ("host:2222 ", "Leave out the spaces"),
+        (" host:2222", "Leave out the spaces"),
+        ("host:22 22", "Leave out the spaces"),
+        ("grpc://host:2222", "received 'grpc://host:2222'.*Leave out 'grpc://'"),
+        ("host:2222/", "of the form"),
+        ("host0,host1:2222", "of the form"),
+        ("fd00::7:2222", r"needs brackets.*\[fd00::7\]:2222"),
+        ("c:1", "must give ps 0 an address of its own, and not that of chief 0; received 'c:1'"),
+        ("C:01", "must give ps 0 an address of its own"),
+    ],
+)
+def test_addresses_that_servers_cannot_use_are_quoted(address, message):
+    jobs = {"chief": ["c:1"], "ps": [address]}
+    cluster = Cluster.parse(tf_config(jobs, "ps"))  # As what only reads it may still do so.
+    with pytest.raises(ValueError, match=message) as error:
+        cluster.check_addresses()
+    assert str(error.value).startswith('"cluster" in TF_CONFIG, job "ps", must ')
+    Cluster.parse(tf_config(jobs, "evaluator")).check_addresses()  # It uses none of them.
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["localhost:2222", "10.0.0.7:65535", "[::1]:2222", "[fe80::1%eth0]:1", "a-b.c_d.svc:02222"],
+)
+def test_addresses_that_servers_can_use(address):
+    jobs = {"chief": ["c:1"], "ps": [address]}
+    Cluster.parse(tf_config(jobs, "chief")).check_addresses()
+    Cluster().check_addresses()
 
 
 def test_clusters_are_values():
@@ -255,6 +319,7 @@ _nearly_right = st.fixed_dictionaries(
         "service": _any_json,
         "environment": _any_json,
         "model_dir": _any_json,
+        "timeout_secs": _any_json,
     },
 )
 

@@ -36,6 +36,7 @@ DEFAULTS = {
     "keep_graphs": True,
     "steps_per_loop": "auto",
     "jit_compile": False,
+    "adopt_live_ps": False,
 }
 Distribution = collections.namedtuple("Distribution", "train_distribute eval_distribute")
 
@@ -177,6 +178,7 @@ RIGHT = [
     ("steps_per_loop", 1),
     ("steps_per_loop", np.int64(50)),
     ("jit_compile", True),
+    ("adopt_live_ps", True),
 ]
 WRONG_TYPES = [
     ("model_dir", 3),
@@ -211,6 +213,7 @@ WRONG_TYPES = [
     ("steps_per_loop", True),
     ("steps_per_loop", 2.0),
     ("jit_compile", 1),
+    ("adopt_live_ps", None),
 ]
 WRONG_VALUES = [
     ("model_dir", ""),
@@ -433,6 +436,7 @@ def test_what_is_ours_is_given_by_keyword():
         "keep_graphs",
         "steps_per_loop",
         "jit_compile",
+        "adopt_live_ps",
     ]
 
 

@@ -2,12 +2,14 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, Final, final
 
 import tensorflow as tf
 
 from tf_estimator import _checks
+from tf_estimator.config import addresses
 
 _EXAMPLE: Final = (
     'For example: {"cluster": {"chief": ["host0:2222"], "worker": ["host1:2222"], '
@@ -57,6 +59,8 @@ class Cluster:
         environment: The "environment" entry, '' if there is none. "google" means that something
             else starts the servers.
         model_dir: The "model_dir" entry, or None.
+        timeout_secs: The "timeout_secs" entry: how many seconds a task may be out of reach before
+            the others give up. 10 if there is none.
     """
 
     cluster_spec: tf.train.ClusterSpec = dataclasses.field(
@@ -69,6 +73,7 @@ class Cluster:
     service: Mapping[str, Any] | None = dataclasses.field(default=None, hash=False)
     environment: str = ""
     model_dir: str | None = None
+    timeout_secs: float = 10.0
 
     @classmethod
     def from_json(cls, text: str) -> "Cluster":
@@ -96,6 +101,9 @@ class Cluster:
             raise _checks.wrong_value(
                 "TF_CONFIG", "must be a JSON object", text, f"{where} {_EXAMPLE}"
             ) from error
+        except (RecursionError, ValueError) as error:  # Nested too deeply, or a number too long.
+            rule = "must be a JSON object that can be read"
+            raise _checks.wrong_value("TF_CONFIG", rule, text, f"{error}. {_EXAMPLE}") from error
         return cls.parse(tf_config)
 
     @classmethod
@@ -115,6 +123,8 @@ class Cluster:
                 "service": a mapping that is kept as it is.
                 "environment": a string.
                 "model_dir": the folder of the model, not empty.
+                "timeout_secs": how many seconds a task may be out of reach before the others give
+                up, above 0. Ours.
                 None in place of a string or of "service" is the same as no entry.
 
         Returns:
@@ -157,6 +167,29 @@ class Cluster:
             service=_service(tf_config.get("service")),
             environment=_string(tf_config, "environment") or "",
             model_dir=_model_dir(tf_config),
+            timeout_secs=_timeout_secs(tf_config.get("timeout_secs")),
+        )
+
+    def check_addresses(self) -> None:
+        """Checks what matters only where TensorFlow's servers use this cluster: its addresses.
+
+        Raises:
+            ValueError: If an address is not "host:port" with a port from 1 to 65535, or two tasks
+                have the same.
+
+        Example:
+            >>> jobs = {"chief": ["host0:2222"], "worker": ["host1"]}
+            >>> task = {"type": "chief", "index": 0}
+            >>> Cluster.parse({"cluster": jobs, "task": task}).check_addresses()
+            Traceback (most recent call last):
+            ValueError: "cluster" in TF_CONFIG, job "worker", must hold addresses of the form ...
+        """
+        spec = self.cluster_spec
+        addresses.check(
+            {
+                job: {index: spec.task_address(job, index) for index in spec.task_indices(job)}
+                for job in spec.jobs
+            }
         )
 
     @property
@@ -243,6 +276,18 @@ def _model_dir(tf_config: Mapping[str, Any]) -> str | None:
     return value
 
 
+def _timeout_secs(value: Any) -> float:
+    if value is None:
+        return _ALONE.timeout_secs
+    subject, rule = '"timeout_secs" in TF_CONFIG', "must be a number of seconds above 0"
+    hint = 'For example: "timeout_secs": 10.'
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise _checks.wrong_type(subject, rule, value, hint)
+    if not 0 < value < math.inf:  # As NaN is not.
+        raise _checks.wrong_value(subject, rule, value, hint)
+    return float(value)
+
+
 def _jobs(cluster: Any) -> dict[str, dict[int, str]]:
     """The checked "cluster" entry: job to task index to address."""
     jobs = {
@@ -257,7 +302,8 @@ def _jobs(cluster: Any) -> dict[str, dict[int, str]]:
         raise _checks.wrong_value('"cluster" in TF_CONFIG', rule, cluster, 'Keep the "chief".')
     if not heads:
         rule = 'must have exactly one "chief" task'
-        raise _checks.wrong_value('"cluster" in TF_CONFIG', rule, cluster, _EXAMPLE)
+        hint = 'Name the first of the workers "chief". ' if TaskType.WORKER in jobs else ""
+        raise _checks.wrong_value('"cluster" in TF_CONFIG', rule, cluster, hint + _EXAMPLE)
     [head] = heads
     if list(jobs[head]) != [0]:
         subject = f'"cluster" in TF_CONFIG, job "{head}",'
