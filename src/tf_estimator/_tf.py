@@ -417,3 +417,41 @@ def taken_deletion(session: tf.compat.v1.Session) -> Callable[[], None] | None:
         # It is closed and deleted here, for there is no other reference.
 
     return delete if handle is not None else None
+
+
+@contextlib.contextmanager
+def loss_scaled_by_replicas(strategy: Any) -> Iterator[None]:
+    """Has optimizers of `tf.compat.v1.train` divide the loss by the number of replicas.
+
+    They do unless the last loss was reduced as a sum; `tf.compat.v1.distribute.get_loss_reduction`
+    tells. They add up the gradients of the replicas, and so train on the mean of their losses.
+
+    Args:
+        strategy: the one at work.
+
+    Why: they do so only while a switch of the strategy is on that has no public name.
+    Guard: without the switch NotImplementedError, for all gradients would be too large.
+    """
+    switch = getattr(strategy, "_scale_loss_for_estimator_enabled", None)
+    if switch is None:
+        raise NotImplementedError(
+            f"TensorFlow {tf.__version__} cannot scale the loss by the number of replicas: "
+            "Strategy._scale_loss_for_estimator_enabled is gone. Train without train_distribute."
+        )
+    with switch():
+        yield
+
+
+def loss_was_scaled(graph: tf.Graph) -> bool:
+    """Whether the last optimizer at work in a graph has divided the loss, as above.
+
+    Why: whether the loss to report is the mean or the sum of the replicas' depends on it, and
+    nothing public tells.
+    Guard: where the mark is gone, what `get_loss_reduction` says, which is the same for those that
+    leave the scaling to the optimizer.
+    """
+    mean = tf.distribute.ReduceOp.MEAN
+    return getattr(graph, "_is_loss_scaled_by_optimizer", None) or (
+        not hasattr(graph, "_is_loss_scaled_by_optimizer")
+        and v1.distribute.get_loss_reduction() == mean
+    )

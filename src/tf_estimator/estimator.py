@@ -150,7 +150,7 @@ class Estimator:
                 "train must not be called by a task of type evaluator; TF_CONFIG says it is one. "
                 "Call train_and_evaluate, which does what the task's type asks for."
             )
-        _refuse_strategy("train_distribute", self._config.train_distribute)
+        engine.strategy_of(ModeKeys.TRAIN, self._config)
         engine.check_input_fn(input_fn)
         if steps is not None and max_steps is not None:
             raise ValueError(
@@ -562,7 +562,7 @@ class Estimator:
         return summaries.read_history(self.model_dir)
 
     def _check_evaluation(self, input_fn: Any, steps: Any) -> None:
-        _refuse_strategy("eval_distribute", self._config.eval_distribute)
+        engine.strategy_of(ModeKeys.EVAL, self._config)
         engine.check_input_fn(input_fn)
         _checks.positive_or_none("steps", steps)
 
@@ -601,8 +601,9 @@ class Estimator:
             given = engine.called(input_fn, mode, self.params, self.config)
             return given.without_labels() if mode == ModeKeys.PREDICT else given
 
+        strategy = engine.strategy_of(mode, self._config)
         is_cold = mode == ModeKeys.TRAIN and self._warm_start_settings is None
-        if is_cold or not is_initial:
+        if strategy is None and (is_cold or not is_initial):
             with self._keeper.lent(
                 self._model,
                 mode,
@@ -613,7 +614,19 @@ class Estimator:
             ) as built:
                 yield built
             return
-        built = engine.build(self._model, mode, read_input, self._config, self._keep_restore_report)
+        if strategy is None:
+            built = engine.build(
+                self._model, mode, read_input, self._config, self._keep_restore_report
+            )
+        else:
+            built = engine.build_replicas(
+                self._model,
+                mode,
+                functools.partial(engine.call_input, input_fn, mode, self.params, self.config),
+                self._config,
+                strategy,
+                self._keep_restore_report,
+            )
         if self._warm_start_settings is not None and self.latest_checkpoint() is None:
             with built.graph.as_default():
                 checkpoint.warm_start(self._warm_start_settings)
@@ -646,13 +659,4 @@ class Estimator:
         return ValueError(
             f"There must be a checkpoint to {purpose}; model_dir {self.model_dir} has none. "
             "Train first, or give the model_dir that was trained in."
-        )
-
-
-def _refuse_strategy(name: str, strategy: Any) -> None:
-    """Raises for a strategy: running on one device as though none was given would be a lie."""
-    if strategy is not None:
-        raise NotImplementedError(
-            f"RunConfig.{name} cannot be followed yet; received {_checks.shown(strategy)}. "
-            "Leave it out to run on one device."
         )

@@ -39,6 +39,8 @@ class BuiltGraph:
         live: of a graph that is kept, its session; None if each session is closed after its call.
         feed: of a graph whose input was made elsewhere, gives the values of the next batch by
             tensor, or raises OutOfRangeError; None if the graph reads its own input.
+        replicas: how many of the model there are in the graph.
+        device_function: places what is added for a training; None if nothing needs to.
     """
 
     graph: tf.Graph
@@ -53,6 +55,8 @@ class BuiltGraph:
     dataset: tf.data.Dataset | None = None
     live: LiveSession | None = None
     feed: Callable[[], dict[tf.Tensor, Any]] | None = None
+    replicas: int = 1
+    device_function: Callable[..., str] | None = None
 
     @property
     def variables(self) -> list[tf.Variable]:
@@ -162,7 +166,17 @@ def finish(
     step, hooks = begun.global_step, begun.input.hooks
     dataset = begun.input.dataset if isinstance(begun.input, CalledInput) else None
     return BuiltGraph(
-        graph, mode, spec, hooks, step, has_own_saver, initializes, on_restore, inputs, dataset
+        graph,
+        mode,
+        spec,
+        hooks,
+        step,
+        has_own_saver,
+        initializes,
+        on_restore,
+        inputs,
+        dataset,
+        device_function=begun.device_function,
     )
 
 

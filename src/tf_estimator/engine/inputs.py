@@ -67,8 +67,14 @@ def read(input_fn: Callable[..., Any], mode: str, params: Any, config: Any) -> G
     return graph_input
 
 
-def call(input_fn: Callable[..., Any], mode: str, params: Any, config: Any) -> Any:
-    """The first half of `read`: calls `input_fn`.
+def call(
+    input_fn: Callable[..., Any],
+    mode: str,
+    params: Any,
+    config: Any,
+    input_context: tf.distribute.InputContext | None = None,
+) -> Any:
+    """The first half of `read`: calls `input_fn`, with `input_context` too if it asks for that.
 
     Returns:
         A tf.data.Dataset, or nested tensors.
@@ -77,7 +83,7 @@ def call(input_fn: Callable[..., Any], mode: str, params: Any, config: Any) -> A
         ValueError: input_fn returned None, or tensors and datasets that were made outside of it.
     """
     names = argument_names(input_fn)
-    given = {"mode": mode, "params": params, "config": config}
+    given = {"mode": mode, "params": params, "config": config, "input_context": input_context}
     # Pipelines belong on the host; a device function of the config would place them elsewhere.
     with tf.device("/cpu:0"):
         result = input_fn(**{name: value for name, value in given.items() if name in names})
@@ -94,7 +100,7 @@ def call(input_fn: Callable[..., Any], mode: str, params: Any, config: Any) -> A
             result,
             "Is a `return` missing?",
         )
-    features, labels = _split(result)
+    features, labels = split(result)
     _check_made_here({"features": features, "labels": labels})
     return result
 
@@ -109,14 +115,20 @@ def connect(result: Any) -> tuple[GraphInput, tf.compat.v1.data.Iterator | None]
         ValueError: the elements of the Dataset are tuples of another length than 2.
     """
     if not isinstance(result, tf.data.Dataset):
-        return GraphInput(*_split(result), ()), None
+        return GraphInput(*split(result), ()), None
     with tf.device("/cpu:0"):
         iterator = v1.data.make_initializable_iterator(result)
-        features, labels = _split(iterator.get_next())
-    return GraphInput(features, labels, (_IteratorInitializerHook(iterator),)), iterator
+        features, labels = split(iterator.get_next())
+    return GraphInput(features, labels, (starts(iterator),)), iterator
 
 
-def _split(result: Any) -> tuple[Any, Any]:
+def starts(iterator: tf.compat.v1.data.Iterator) -> tf.compat.v1.train.SessionRunHook:
+    """The hook that starts an iterator in every new session."""
+    return _IteratorInitializerHook(iterator)
+
+
+def split(result: Any) -> tuple[Any, Any]:
+    """Features and labels, which may be None, of what input_fn returned or a Dataset gives."""
     if not isinstance(result, list | tuple):
         return result, None
     if len(result) != 2:

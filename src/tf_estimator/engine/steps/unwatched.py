@@ -44,6 +44,9 @@ def unwatched_steps(
 
 def _uncompiled(built: BuiltGraph, *, allow_seeded: bool) -> Steps | None:
     spec, step = built.spec, built.global_step
+    if built.replicas > 1:
+        logger.debug("Steps are not put into a loop: the model is on several devices.")
+        return SingleSteps(spec.train_op, spec.loss, step)
     try:
         return GraphLoop.of(built.graph, spec.train_op, spec.loss, step, allow_seeded=allow_seeded)
     except CannotLoopError as reason:
