@@ -34,7 +34,7 @@ with _without_stderr():
 _NEWEST_ONLY = ("test_documentation.py", "test_digits.py")
 
 # Of a test with many cases, so many are core.
-_CORE_CASES = 4
+_CORE_CASES = 2
 
 # A shell's background jobs ignore Ctrl-C, and so would the programs that tests start there.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -70,6 +70,19 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.disable()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Shows what faults cost that tests of clusters caused."""
+    costs = [
+        cost
+        for report in terminalreporter.getreports("passed")
+        for name, cost in report.user_properties
+        if name == "fault"
+    ]
+    if costs:
+        terminalreporter.section("faults of clusters: time until training went on, and the loss")
+        terminalreporter.write("".join(f"{cost}\n" for cost in costs))
 
 
 @pytest.fixture(autouse=True)

@@ -144,8 +144,8 @@ class TestEvaluator:
         def more(*steps):
             steps, sleep = iter(steps), diary.sleep
 
-            def sleep_while_another_trains(secs):
-                sleep(secs)
+            def sleep_while_another_trains(secs, is_over):
+                sleep(secs, is_over)
                 if n := next(steps):
                     other.train(diary.input_fn("train"), steps=n)
 
@@ -271,8 +271,8 @@ class TestEvaluator:
             file.truncate(int(size * left))
         sleep = diary.sleep
 
-        def repaired(secs):
-            sleep(secs)
+        def repaired(secs, is_over):
+            sleep(secs, is_over)
             if diary.count("sleep 1") == 3:
                 with open(f"{path}.{part}", "wb") as file:
                     file.write(whole)

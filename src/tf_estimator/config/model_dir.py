@@ -7,6 +7,7 @@ from typing import Any
 
 from tf_estimator import _checks
 from tf_estimator._tf import logger
+from tf_estimator.config.cluster import TaskType
 from tf_estimator.config.run_config import RunConfig
 
 
@@ -19,7 +20,7 @@ def with_model_dir(config: Any, model_dir: Any) -> RunConfig:
 
     Raises:
         TypeError: config is no RunConfig, or model_dir no path.
-        ValueError: both give a model_dir, and they differ.
+        ValueError: both give a model_dir, and they differ; or none does, in a cluster.
     """
     if config is None:
         config = RunConfig()
@@ -28,6 +29,7 @@ def with_model_dir(config: Any, model_dir: Any) -> RunConfig:
     if not model_dir:
         if config.model_dir:
             return copy.deepcopy(config)
+        _refuse_in_cluster(config)
         model_dir = tempfile.mkdtemp()
         logger.warning("No model_dir is given: using the temporary folder %s", model_dir)
     try:
@@ -41,3 +43,15 @@ def with_model_dir(config: Any, model_dir: Any) -> RunConfig:
             model_dir,
         )
     return config.replace(model_dir=model_dir)
+
+
+def _refuse_in_cluster(config: RunConfig) -> None:
+    """Raises in a task of a cluster: each would have a temporary folder of its own."""
+    others = config.num_worker_replicas + config.num_ps_replicas - 1
+    if others > 0 or config.task_type == TaskType.EVALUATOR:
+        raise _checks.wrong_value(
+            "model_dir",
+            "must be given in a cluster, whose tasks meet there",
+            None,
+            "Give all of them the same folder, one that all of them see.",
+        )

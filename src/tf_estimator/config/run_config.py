@@ -51,7 +51,7 @@ class RunConfig:
     Args:
         model_dir: Folder of the model: checkpoints, event files, exports. None: the "model_dir" of
             TF_CONFIG, else a temporary folder that the Estimator makes. If both are given, they
-            must be the same.
+            must be the same. In a cluster one must be given: its tasks meet there.
         tf_random_seed: Seed of the graphs, an integer. None: another one at every run.
         save_summary_steps: Write summaries every so many steps. 0 or None: never.
         save_checkpoints_steps: Save a checkpoint every so many steps. None: not by steps.
@@ -74,8 +74,8 @@ class RunConfig:
             `eval_distribute` are used in place of the arguments of that name.
         experimental_max_worker_delay_secs: The longest time a worker waits before it starts, in
             whole seconds. None: 60.
-        session_creation_timeout_secs: How long a worker waits for the session to be ready, in
-            seconds.
+        session_creation_timeout_secs: How long a worker waits for the session to be ready, and a
+            parameter server for a task that trains, in seconds.
         checkpoint_save_graph_def: Whether to write the graph definition next to the checkpoints.
         ignore_missing: Whether variables and tables that a checkpoint lacks keep their initial
             values, when training goes on from it and when it is evaluated, predicted with or
@@ -91,6 +91,9 @@ class RunConfig:
             changes no number; an integer: so many at most; 1: each step by itself. It has a part
             about this below. Ours, by keyword only.
         jit_compile: Whether the steps of such a loop are compiled by XLA. Ours, by keyword only.
+        adopt_live_ps: Whether a chief that was restarted keeps what the parameter servers hold, if
+            none of them was restarted as well, so that no step is lost. False: it puts them back
+            to the newest checkpoint. Ours, by keyword only.
         save_input_state: Whether the position of the input is saved in each checkpoint, so that a
             run that goes on from one reads on where that was, and a run that was killed ends as
             if it had not been. It has a part about this below. Ours, by keyword only.
@@ -158,6 +161,7 @@ class RunConfig:
         keep_graphs: bool | int = True,
         steps_per_loop: int | str = "auto",
         jit_compile: bool = False,
+        adopt_live_ps: bool = False,
     ) -> None:
         if save_checkpoints_steps is _NOT_GIVEN and save_checkpoints_secs is _NOT_GIVEN:
             save_checkpoints_secs = _DEFAULTS["save_checkpoints_secs"]
@@ -218,6 +222,9 @@ class RunConfig:
         options.steps_per_loop, "Steps in one call of the session, or 'auto'. Ours."
     )
     jit_compile = _Option(options.boolean, "Whether XLA compiles the loop of steps. Ours.")
+    adopt_live_ps = _Option(
+        options.boolean, "Whether a chief keeps what parameter servers hold. Ours."
+    )
 
     @property
     def tf_config(self) -> Cluster:

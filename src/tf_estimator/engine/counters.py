@@ -36,6 +36,12 @@ class _Reports(LooksAsItsBase, v1.train.SessionRunHook):
 class StepCounter(_Reports, v1.train.StepCounterHook):
     """Writes and logs how many steps there are in a second."""
 
+    def after_run(self, run_context: Any, run_values: Any) -> None:
+        """Reports, if it is time."""
+        # What it read with the run may be the step before it or after it, where variables are on
+        # parameter servers; and of two in a row that are the same it warns.
+        super().after_run(run_context, run_values._replace(results=self._step() - 1))
+
 
 class SummarySaver(_Reports, v1.train.SummarySaverHook):
     """Writes the summaries."""

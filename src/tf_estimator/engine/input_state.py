@@ -90,14 +90,15 @@ class InputState(v1.train.SessionRunHook):
         """Adds the variable to the graph, and what takes and sets the position."""
         self._step = v1.train.get_global_step()
         # On no device of its own: a Saver writes a file for each device.
-        self._position = v1.get_variable(
-            NAME,
-            [],
-            tf.string,
-            initializer=v1.constant_initializer(""),
-            trainable=False,
-            use_resource=True,
-        )
+        with v1.device(None):
+            self._position = v1.get_variable(
+                NAME,
+                [],
+                tf.string,
+                initializer=v1.constant_initializer(""),
+                trainable=False,
+                use_resource=True,
+            )
         with tf.device("/cpu:0"):
             states = iterator_states(self._policy)
             self._names = list(states)

@@ -1,6 +1,7 @@
 """Training: the step, its hooks, and the loop."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -8,8 +9,12 @@ import tensorflow as tf
 from tf_estimator import checkpoint
 from tf_estimator._checks import wrong_value
 from tf_estimator._tf import add_saving_listeners, logger, v1
-from tf_estimator.config import RunConfig, default_session_config
+from tf_estimator.cluster.job_end import StopWithJob
+from tf_estimator.cluster.peers import all_peers, parameter_servers
+from tf_estimator.cluster.watch import watching
+from tf_estimator.config import RunConfig
 from tf_estimator.engine import input_state
+from tf_estimator.engine.cluster_sessions import ChiefSessionCreator, WorkerSessionCreator
 from tf_estimator.engine.counters import StepCounter, SummarySaver
 from tf_estimator.engine.graph import BuiltGraph
 from tf_estimator.engine.keep.live import LiveSession
@@ -74,7 +79,8 @@ def train(
     """
     taken = Taken()
     reader = StepReader(built.spec.loss, built.global_step)
-    with built.graph.as_default():
+    # The variables that hooks add when they begin belong to the model's own.
+    with built.graph.as_default(), v1.device(built.device_function):
         creator = _session_creator(built, config)
         all_hooks = _training_hooks(built, config, hooks, saving_listeners, creator, reader)
         _check_model_dir(built, config)
@@ -83,7 +89,7 @@ def train(
         if unwatched is not None:
             all_hooks.extend(unwatched.hooks)
         try:
-            with monitored_session(creator, all_hooks) as session:
+            with _watched(config, all_hooks), monitored_session(creator, all_hooks) as session:
                 at_most = None if config.steps_per_loop == "auto" else config.steps_per_loop
                 take_steps(session, built, reader, all_hooks, unwatched, at_most, taken)
         finally:
@@ -110,9 +116,10 @@ def _prepared(
 
     def prepare() -> tuple[Steps | None, tf.Tensor]:
         _add_training_ops(built, config)
-        unwatched = unwatched_steps(
-            built, config, saves_input_state=input_state.saves_input_state(hooks)
-        )
+        with v1.device(None):  # The loop's ops are copies of such that have their place.
+            unwatched = unwatched_steps(
+                built, config, saves_input_state=input_state.saves_input_state(hooks)
+            )
         with tf.control_dependencies([built.spec.train_op]):
             return unwatched, tf.identity(built.global_step)
 
@@ -138,6 +145,26 @@ def _keep_weights(live: LiveSession, hooks: Sequence[tf.compat.v1.train.SessionR
         for hook in hooks:
             if isinstance(hook, SaverHook) and hook.saved_path is not None:
                 live.saved(hook.saved_path)
+
+
+@contextlib.contextmanager
+def _watched(config: RunConfig, hooks: list[tf.compat.v1.train.SessionRunHook]) -> Iterator[None]:
+    """A context for the session of a task that needs others, in which it does not hang for them.
+
+    Args:
+        config: tells the cluster.
+        hooks: of the session; gets one more.
+    """
+    cluster = config.tf_config
+    # Workers without parameter servers take their steps together.
+    peers = parameter_servers(cluster) or all_peers(cluster)
+    if not config.master or cluster.environment == "google" or not peers:
+        yield
+        return
+    job_ends = [hook.job_end.why for hook in hooks if isinstance(hook, StopWithJob)]
+    with watching(peers, cluster.timeout_secs, *job_ends[:1]) as watch:
+        hooks.insert(1, watch.hook)
+        yield
 
 
 def _is_of_user(hook: Any) -> bool:
@@ -177,16 +204,12 @@ def _check_model_dir(built: BuiltGraph, config: RunConfig) -> None:
 
 
 def _session_creator(built: BuiltGraph, config: RunConfig) -> tf.compat.v1.train.SessionCreator:
-    if config.is_chief:
-        return RestoringSessionCreator(
-            built, config, config.master, folder=config.model_dir, may_lack=[input_state.NAME]
-        )
-    return v1.train.WorkerSessionCreator(
-        built.spec.scaffold,
-        master=config.master,
-        config=config.session_config or default_session_config(),
-        max_wait_secs=config.session_creation_timeout_secs,
+    if not config.is_chief:
+        return WorkerSessionCreator(built, config)
+    restoring = RestoringSessionCreator(
+        built, config, config.master, folder=config.model_dir, may_lack=[input_state.NAME]
     )
+    return ChiefSessionCreator(built, config, restoring) if config.num_ps_replicas else restoring
 
 
 def _training_hooks(

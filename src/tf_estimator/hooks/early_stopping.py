@@ -236,7 +236,7 @@ def _hook(
     at_end: Callable[[], None] | None = None,
 ) -> tf.compat.v1.train.SessionRunHook:
     config = estimator.config
-    signal = Signal(estimator.model_dir, config.device_fn)
+    signal = Signal(estimator.model_dir)
     if config.is_chief:
         return StopOnRequest(signal, should_stop_fn, due, at_end)
     return StopOnSignal(signal)

@@ -67,19 +67,18 @@ class Signal:
 
     Args:
         model_dir: where training goes on from.
-        device_fn: places the variable, with the model's own.
     """
 
-    def __init__(self, model_dir: str, device_fn: Callable[[Any], str] | None) -> None:
-        self._model_dir, self._device_fn = model_dir, device_fn
+    def __init__(self, model_dir: str) -> None:
+        self._model_dir = model_dir
 
     def in_graph(self) -> tf.Variable:
-        """The variable in the default graph: made, or found."""
+        """The variable in the default graph: made, or found. Hooks begin where the model's are."""
         # What is not in the checkpoint could not be restored, so it must not be asked for.
         saved = self._is_in_checkpoint()
         keys = v1.GraphKeys
         collection = keys.GLOBAL_VARIABLES if saved else keys.LOCAL_VARIABLES
-        with v1.device(self._device_fn), v1.variable_scope(_SCOPE, reuse=v1.AUTO_REUSE):
+        with v1.variable_scope(_SCOPE, reuse=v1.AUTO_REUSE):
             return v1.get_variable(
                 _NAME,
                 shape=[],

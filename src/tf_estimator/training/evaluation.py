@@ -65,6 +65,18 @@ class CheckpointEvaluator:
         """Whether what was evaluated last has reached max_steps."""
         return rules.max_steps_reached(self._last_step, self._max_steps)
 
+    def training_has_ended(self) -> None:
+        """Takes note that there will be no further checkpoint: the newest is the final one.
+
+        If that is evaluated already, it is exported once more, for exporters that wait for the end.
+        """
+        was_done = self.done
+        final_step = checkpoint.step_of_latest(self._estimator.model_dir)
+        self._max_steps = min(final_step, self._max_steps or final_step)
+        if self.last is not None and self.done and not was_done:
+            path, metrics, _ = self.last
+            self.last = Evaluation(path, metrics, self._export(path, metrics, is_final=True))
+
     @property
     def _last_step(self) -> int | None:
         return None if self.last is None else self.last.step
@@ -74,7 +86,7 @@ class CheckpointEvaluator:
 
         Returns:
             The evaluation, also kept as `last`; None if there is no checkpoint, or it is the one
-            that was evaluated last.
+            that was evaluated last, or it is deleted before it is read.
 
         Raises:
             TypeError: `evaluate` gave no dict.
@@ -83,7 +95,7 @@ class CheckpointEvaluator:
         path = self._estimator.latest_checkpoint()
         if path is None or (self.last is not None and path == self.last.checkpoint_path):
             return None
-        return self._evaluate(path)
+        return self._evaluated(path)
 
     def evaluate_next(self) -> Evaluation | None:
         """Evaluates the first of the saved checkpoints that is due, and exports it.
@@ -100,15 +112,19 @@ class CheckpointEvaluator:
         """
         state = tf.train.get_checkpoint_state(self._estimator.model_dir)
         for path in state.all_model_checkpoint_paths if state else ():
-            if not self._is_due(path):
-                continue
-            try:
-                return self._evaluate(path)
-            except (tf.errors.OpError, ValueError) as error:
-                if checkpoint.exists(path):
-                    raise
-                self._pass_over(path, error)
+            if self._is_due(path) and (evaluation := self._evaluated(path)) is not None:
+                return evaluation
         return None
+
+    def _evaluated(self, path: str) -> Evaluation | None:
+        """The evaluation of a checkpoint; None if it was deleted meanwhile."""
+        try:
+            return self._evaluate(path)
+        except (tf.errors.OpError, ValueError) as error:
+            if checkpoint.exists(path):
+                raise
+            self._pass_over(path, error)
+            return None
 
     def _is_due(self, path: str) -> bool:
         """Whether a checkpoint is due and whole; the log says which is not whole."""
@@ -151,17 +167,29 @@ class CheckpointEvaluator:
         return self.last
 
     def _export(self, checkpoint_path: str, metrics: dict[str, Any], is_final: bool) -> list[Any]:
-        folder = os.path.join(self._estimator.model_dir, "export")
-        return [
-            exporter.export(
-                estimator=self._estimator,
-                export_path=os.path.join(folder, exporter.name),
-                checkpoint_path=checkpoint_path,
-                eval_result=metrics,
-                is_the_final_export=is_final,
-            )
-            for exporter in self.spec.exporters
-        ]
+        results: list[Any] = []
+        for exporter in self.spec.exporters:
+            try:
+                result = exporter.export(
+                    estimator=self._estimator,
+                    export_path=os.path.join(self._estimator.model_dir, "export", exporter.name),
+                    checkpoint_path=checkpoint_path,
+                    eval_result=metrics,
+                    is_the_final_export=is_final,
+                )
+            except (tf.errors.OpError, ValueError):
+                if checkpoint.exists(checkpoint_path):
+                    raise
+                # Where evaluations are slow, training has saved many others meanwhile.
+                logger.warning(
+                    "Checkpoint %s is not exported by %s: it is deleted already. Save less often, "
+                    "or keep more: RunConfig(keep_checkpoint_max=).",
+                    checkpoint_path,
+                    exporter.name,
+                )
+                result = None
+            results.append(result)
+        return results
 
 
 def _check_metrics(metrics: Any) -> None:

@@ -5,8 +5,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import tensorflow as tf
+
 from tf_estimator import _checks
 from tf_estimator._tf import logger, v1
+from tf_estimator.cluster import exit_code
+from tf_estimator.cluster.waiting import UnreachableError
 from tf_estimator.config import RunConfig
 from tf_estimator.estimator import Estimator
 from tf_estimator.spec.eval_spec import EvalSpec
@@ -14,6 +18,15 @@ from tf_estimator.spec.train_spec import TrainSpec
 from tf_estimator.training.roles import ROLES, Job, role_name
 
 _GIVEN_TO_INPUT_FN: Final = ("mode", "params", "config")
+
+# How often a task that waits looks whether it still has to.
+_POLL_SECS: Final = 1.0
+
+# What lets several tasks train one model without parameter servers.
+_JOINING_WORKERS: Final = (
+    tf.distribute.MultiWorkerMirroredStrategy,
+    v1.distribute.experimental.MultiWorkerMirroredStrategy,
+)
 
 _Result = tuple[dict[str, Any] | None, list[Any] | None]
 
@@ -35,9 +48,23 @@ def train_and_evaluate(
     every_n_steps or at_every_checkpoint of the EvalSpec says so. The exporters are told that an
     export is the final one when the evaluated step has reached max_steps.
 
-    In a cluster that TF_CONFIG describes, the process does the part of its task: the chief and the
-    workers train, the evaluator evaluates and exports each new checkpoint, a master trains and
-    evaluates.
+    In a cluster that TF_CONFIG describes, the process does the part of its task, until the job is
+    done::
+
+        chief:      start a server; train on the variables that parameter servers hold; save
+        worker i:   start a server; wait 5 * (i + 1) s, a minute at most; train on these as well
+        ps:         start a server; hold variables; end once the chief has ended the job
+        evaluator:  until max_steps is evaluated, or the chief has ended the job:
+                        evaluate the newest checkpoint, if it is new; call each exporter
+                        wait what is left of throttle_secs
+        master:     be a chief that evaluates as a process without a cluster does
+
+    The job is done when the chief's training is: by max_steps, the end of its input, or somebody's
+    request. All tasks need the same model_dir, a folder that all of them see; there the chief notes
+    it, in `cluster_job.json`. A task that cannot reach one that it needs for `timeout_secs` of
+    TF_CONFIG, 10 s if it says nothing, ends with an error and the exit code 75, which means: start
+    me again. The servers listen on all network interfaces and take orders from anybody: a cluster
+    belongs into a private network.
 
     Args:
         estimator: the Estimator. Its config says when checkpoints are saved, and so when there can
@@ -56,10 +83,14 @@ def train_and_evaluate(
         TypeError: an argument has a wrong type.
         ValueError: saving checkpoints is off, or not at the steps that every_n_steps asks for; two
             EvalSpecs or two exporters share a name; an input_fn takes something else than mode,
-            params and config; TF_CONFIG names a role that does not exist or a
-            second evaluator; or for the reasons of `Estimator.train` and `Estimator.evaluate`.
+            params and config; TF_CONFIG names a role that does not exist, a second evaluator, or
+            several tasks that train and nothing that joins them (parameter servers, or a
+            MultiWorkerMirroredStrategy); or for the reasons of `Estimator.train` and
+            `Estimator.evaluate`.
         RuntimeError: the checkpoints are saved somewhere else than in model_dir.
-        NotImplementedError: the cluster has several processes that train.
+        OSError: the port of the task's address is taken.
+        UnreachableError: a ConnectionError: another task does not answer. If nobody catches it, the
+            exit code is 75.
 
     Example:
         >>> import tensorflow as tf
@@ -78,7 +109,13 @@ def train_and_evaluate(
         >>> int(metrics["global_step"]), bool(metrics["loss"] < 0.001), exports
         (50, True, [])
     """
-    return run(estimator, train_spec, eval_spec, clock=time.monotonic, sleep=time.sleep)
+    return run(estimator, train_spec, eval_spec, clock=time.monotonic, sleep=_sleep)
+
+
+def _sleep(secs: float, is_over: Callable[[], Any] = lambda: False) -> None:
+    end = time.monotonic() + secs
+    while not is_over() and (rest := end - time.monotonic()) > 0:
+        time.sleep(min(rest, _POLL_SECS))
 
 
 def run(
@@ -87,7 +124,7 @@ def run(
     eval_spec: EvalSpec | Sequence[EvalSpec],
     *,
     clock: Callable[[], float],
-    sleep: Callable[[float], None],
+    sleep: Callable[..., None],
 ) -> Any:
     """`train_and_evaluate` by a clock of the caller's.
 
@@ -96,7 +133,7 @@ def run(
         train_spec: as for `train_and_evaluate`.
         eval_spec: as for `train_and_evaluate`.
         clock: tells the time in seconds, and never goes back.
-        sleep: waits a number of seconds.
+        sleep: waits a number of seconds, or until a function that it may get with that says true.
     """
     _checks.instance("estimator", estimator, Estimator)
     _checks.instance("train_spec", train_spec, TrainSpec)
@@ -106,10 +143,15 @@ def run(
         _check_input_fn("input_fn of EvalSpec", spec.input_fn)
     config = estimator.config
     role = role_name(config)
+    _check_cluster(config)
     _check_names(estimator, eval_specs)
     _check_saves(config, train_spec, eval_specs)
     logger.info("train_and_evaluate in the role: %s.", role)
-    results = ROLES[role](Job(estimator, train_spec, eval_specs, clock, sleep))
+    try:
+        results = ROLES[role](Job(estimator, train_spec, eval_specs, clock, sleep))
+    except UnreachableError as error:
+        exit_code.if_uncaught(error)
+        raise
     is_one = isinstance(eval_spec, EvalSpec)
     return results[0] if is_one and results is not None else results
 
@@ -144,6 +186,29 @@ def _check_input_fn(subject: str, input_fn: Callable[..., Any]) -> None:
             f"must take no other arguments than {', '.join(_GIVEN_TO_INPUT_FN)}",
             missing,
             "Bind the others with functools.partial.",
+        )
+
+
+def _check_cluster(config: RunConfig) -> None:
+    """Raises where the tasks that train have nothing in common: they would wait for each other."""
+    several = config.num_worker_replicas + config.num_ps_replicas > 1
+    joins = isinstance(config.train_distribute, _JOINING_WORKERS)
+    if not several or joins or config.tf_config.environment == "google":
+        return
+    if config.train_distribute is not None:
+        raise _checks.wrong_value(
+            "train_distribute of RunConfig",
+            "must be None, or a MultiWorkerMirroredStrategy, in a cluster of several tasks",
+            config.train_distribute,
+            "With parameter servers each worker trains on one device.",
+        )
+    if not config.num_ps_replicas:
+        raise _checks.wrong_value(
+            "A cluster in TF_CONFIG with several tasks that train",
+            "must have parameter servers, or RunConfig(train_distribute=) a "
+            "MultiWorkerMirroredStrategy",
+            config.cluster_spec.as_dict(),
+            'Add some, as "ps": ["host2:2222"], or take the workers out.',
         )
 
 

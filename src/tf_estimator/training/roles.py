@@ -1,13 +1,17 @@
 """What each role of a cluster does in `train_and_evaluate`: a function for each."""
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import tensorflow as tf
 
-from tf_estimator import _checks
+from tf_estimator import _checks, checkpoint
 from tf_estimator._tf import logger
+from tf_estimator.cluster import job_end
+from tf_estimator.cluster.server import start_server
+from tf_estimator.cluster.serving import serve
 from tf_estimator.config import RunConfig
 from tf_estimator.estimator import Estimator
 from tf_estimator.spec.eval_spec import EvalSpec
@@ -18,8 +22,15 @@ from tf_estimator.training.evaluation import CheckpointEvaluator, EvaluatingList
 _SECS_PER_WORKER: Final = 5
 _MAX_WORKER_DELAY_SECS: Final = 60
 
-# A longer sleep than the system allows, or one without end, is made of several.
-_LONGEST_SLEEP_SECS: Final = 86400.0
+# What a worker may get whose parameter servers are gone.
+_LOST: Final = (
+    ConnectionError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.FailedPreconditionError,
+    tf.errors.UnavailableError,
+)
 
 
 class Job(NamedTuple):
@@ -30,14 +41,14 @@ class Job(NamedTuple):
         train_spec: how to train it.
         eval_specs: how to evaluate it, once by each.
         clock: tells the time in seconds, and never goes back.
-        sleep: waits a number of seconds.
+        sleep: waits a number of seconds, or until a function that it may get with that says true.
     """
 
     estimator: Estimator
     train_spec: TrainSpec
     eval_specs: Sequence[EvalSpec]
     clock: Callable[[], float]
-    sleep: Callable[[float], None]
+    sleep: Callable[..., None]
 
     @property
     def config(self) -> RunConfig:
@@ -49,23 +60,33 @@ class Job(NamedTuple):
         max_steps = self.train_spec.max_steps
         return [CheckpointEvaluator(self.estimator, spec, max_steps) for spec in self.eval_specs]
 
-    def sleep_until(self, time: float) -> None:
-        """Waits for a time of the clock, unless it is over."""
+    def sleep_until(self, time: float, is_over: Callable[[], Any]) -> None:
+        """Waits for a time of the clock, unless it is past, or something is over before."""
         rest = time - self.clock()
-        while rest > 0:
-            self.sleep(min(rest, _LONGEST_SLEEP_SECS))
-            rest -= _LONGEST_SLEEP_SECS
+        if rest > 0:
+            self.sleep(rest, is_over)
 
     def train(
-        self, saving_listeners: Sequence[tf.compat.v1.train.CheckpointSaverListener] = ()
+        self,
+        saving_listeners: Sequence[tf.compat.v1.train.CheckpointSaverListener] = (),
+        hooks: Sequence[tf.compat.v1.train.SessionRunHook] = (),
     ) -> None:
-        """Trains by the train_spec, with these listeners in place of its own."""
+        """Trains by the train_spec, with these listeners in place of its own, and further hooks."""
         self.estimator.train(
             input_fn=self.train_spec.input_fn,
             max_steps=self.train_spec.max_steps,
-            hooks=self.train_spec.hooks,
+            hooks=(*self.train_spec.hooks, *hooks),
             saving_listeners=tuple(saving_listeners),
         )
+
+    @contextlib.contextmanager
+    def noted(self) -> Iterator[None]:
+        """A context in which the chief trains: notes in model_dir that it does, and that it did."""
+        model_dir = self.estimator.model_dir
+        noted = job_end.begin(model_dir)
+        yield
+        step = checkpoint.step_of_latest(model_dir)
+        job_end.end(model_dir, noted, rules.training_end(step, self.train_spec.max_steps))
 
     def train_and_evaluate_at_saves(self) -> list[CheckpointEvaluator]:
         """Trains, and evaluates after the train_spec's own listeners heard of a save."""
@@ -93,25 +114,36 @@ def local(job: Job) -> list[tuple[dict[str, Any] | None, list[Any] | None]]:
 
 def chief(job: Job) -> None:
     """Trains, at once, and saves."""
-    _require_no_server(job.config)
-    job.train(job.train_spec.saving_listeners)
+    start_server(job.config)
+    with job.noted():
+        job.train(job.train_spec.saving_listeners)
 
 
 def master(job: Job) -> None:
     """Is the chief of a cluster that has no evaluator: trains, saves and evaluates."""
-    _require_no_server(job.config)
-    job.train_and_evaluate_at_saves()
+    start_server(job.config)
+    with job.noted():
+        job.train_and_evaluate_at_saves()
 
 
 def worker(job: Job) -> None:
-    """Trains, after a delay, on what the chief initialized; the chief's listeners are not its."""
+    """Trains, after a delay, on what the chief initialized; the chief's listeners are not its.
+
+    Where the connection breaks because the job is done, that is no error.
+    """
     config = job.config
-    _require_no_server(config)
+    start_server(config)
+    end = job_end.JobEnd(job.estimator.model_dir, job.clock)
     delay = worker_delay_secs(config)
     if delay > 0:
         logger.info("Worker %d waits %d s before it starts.", config.task_id, delay)
-        job.sleep(delay)
-    job.train()
+        job.sleep(delay, end.why)
+    try:
+        job.train(hooks=[job_end.StopWithJob(end, job.clock)])
+    except _LOST as error:
+        if (why := end.why()) is None:
+            raise
+        logger.info("The job is done (%s), so this is none: %s", why, error)
 
 
 def worker_delay_secs(config: RunConfig) -> int:
@@ -127,8 +159,12 @@ def worker_delay_secs(config: RunConfig) -> int:
 
 
 def ps(job: Job) -> None:
-    """Would hold variables for the others."""
-    raise _needs_server(job.config)
+    """Holds variables for the others, until the job is done and the last of them is gone.
+
+    A worker that is in the middle of its last step gets some seconds for it.
+    """
+    start_server(job.config)
+    serve(job.config, job.train_spec.max_steps, job.clock, job.sleep)
 
 
 def evaluator(job: Job) -> None:
@@ -136,15 +172,17 @@ def evaluator(job: Job) -> None:
 
     for each of the eval_specs, in the order in which their times come:
         wait start_delay_secs
-        until the evaluated step has reached max_steps (without max_steps: until it is killed):
+        until the evaluated step has reached max_steps, or the job is done:
             evaluate the newest checkpoint and export, if it is new
             wait what is left of throttle_secs
+        (when the job is done, wait no more, and evaluate the last checkpoint as the final one)
 
     Where every_n_steps or at_every_checkpoint is given, the next checkpoint that is due takes the
     place of the newest, and there is no wait as long as there is one.
 
     Raises:
         ValueError: there is another evaluator.
+        UnreachableError: it is only presumed that the job is done, see JobEnd.
     """
     if job.config.task_id > 0:
         raise _checks.wrong_value(
@@ -154,17 +192,24 @@ def evaluator(job: Job) -> None:
         )
     begin = job.clock()
     evaluators = job.checkpoint_evaluators()
-    turns = [_Turn(each, begin + each.spec.start_delay_secs) for each in evaluators]
-    delay = min(each.spec.start_delay_secs for each in evaluators)
-    if delay > 0:
-        logger.info("The evaluator waits %s s before it starts.", delay)
+    delays = [each.spec.start_delay_secs for each in evaluators]
+    turns = [_Turn(each, begin + delay) for each, delay in zip(evaluators, delays, strict=True)]
+    end = job_end.JobEnd.of_task(job.config, job.clock, max(delays))
+    if min(delays) > 0:
+        logger.info("The evaluator waits %s s before it starts.", min(delays))
+    ended: str | None = None
     while turns:
         turn = min(turns, key=lambda each: each.time)
-        job.sleep_until(turn.time)
+        job.sleep_until(turn.time, end.why)
+        ended = end.why()
+        if ended is not None:
+            turn.evaluator.training_has_ended()
         turn.take(job)
-        if turn.evaluator.done:
-            logger.info("The evaluator is done: %s.", turn.evaluator.done.reason)
+        if turn.evaluator.done or (ended is not None and turn.idle):
+            logger.info("The evaluator is done: %s.", ended or turn.evaluator.done.reason)
             turns.remove(turn)
+    if ended is not None:
+        end.check()
 
 
 @dataclasses.dataclass(eq=False)
@@ -220,17 +265,3 @@ def role_name(config: RunConfig) -> str:
             'Leave "cluster" and "task" out to train and evaluate in one process.',
         )
     return config.task_type
-
-
-def _require_no_server(config: RunConfig) -> None:
-    # A cluster of one node has no master; in the other environment, somebody else runs the servers.
-    if config.master and config.tf_config.environment != "google":
-        raise _needs_server(config)
-
-
-def _needs_server(config: RunConfig) -> NotImplementedError:
-    return NotImplementedError(
-        f"train_and_evaluate cannot start the server of {config.task_type} {config.task_id} yet: "
-        'a cluster of several processes is not supported. Take "cluster" out of TF_CONFIG to '
-        "train and evaluate in one process."
-    )

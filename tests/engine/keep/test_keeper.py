@@ -719,3 +719,13 @@ class TestCheckpoints:
             return spec._replace(scaffold=v1.train.Scaffold(saver=saver))
 
         same(lambda e: [answers(trained(e)), answers(trained(e))], model_fn)
+
+
+def test_a_training_that_other_processes_take_part_in_is_not_kept(tmp_path, monkeypatch):
+    cluster = '{"chief": ["a:1"], "ps": ["b:1"]}, "task": {"type": "chief", "index": 0}'
+    monkeypatch.setenv("TF_CONFIG", f'{{"cluster": {cluster}}}')
+    estimator = Estimator(plain, tmp_path)
+    for mode in (TRAIN, EVAL):
+        with estimator._graph(mode, ONE_TWO, (), is_initial=mode == TRAIN) as built:
+            assert (built.live is None) == (mode == TRAIN)
+            assert built.variables[-1].device == ("/job:ps/task:0" if mode == TRAIN else "")

@@ -113,7 +113,7 @@ class Keeper:
         Yields:
             The BuiltGraph, whose input starts with the session of the call.
         """
-        if not self._limit:
+        if not self._limit or (mode == ModeKeys.TRAIN and _is_shared(config)):
             yield finish(model, begin(mode, read_input, config), config, on_restore)
             return
         closed = self._closed
@@ -263,6 +263,11 @@ def _own_begin(hook: Any) -> Any:
     begin = getattr(type(hook).begin, "__code__", type(hook).begin)
     known = ("tensorflow.", f"{__name__.partition('.')[0]}.engine.")
     return None if str(getattr(type(hook).begin, "__module__", "")).startswith(known) else begin
+
+
+def _is_shared(config: RunConfig) -> bool:
+    # The values of such a training are in other processes, which may have been restarted since.
+    return config.num_worker_replicas + config.num_ps_replicas > 1
 
 
 def _what_is_read(model: Model, config: RunConfig) -> Fingerprint:

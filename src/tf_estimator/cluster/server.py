@@ -1,0 +1,122 @@
+"""The TensorFlow server of a task, through which the other tasks of the cluster reach it."""
+
+import contextlib
+import socket
+from typing import Final
+
+import tensorflow as tf
+
+from tf_estimator import _checks
+from tf_estimator._tf import logger
+from tf_estimator.cluster.probe import Answer, probe
+from tf_estimator.config import RunConfig, default_session_config
+
+# By role, index and cluster. A server can neither be stopped nor be started a second time, and
+# those who hold sessions on it need not know it: so it is kept as long as the process lives.
+_servers: Final[dict[tuple[str, int, str], tf.distribute.Server]] = {}
+
+
+def start_server(config: RunConfig) -> tf.distribute.Server | None:
+    """Starts the server of this task, unless it runs already, or the task needs none.
+
+    None is needed in a cluster of one task, which has no master, and where the environment in
+    TF_CONFIG is "google": there somebody else starts it.
+
+    It listens on all network interfaces of the machine, whatever address the cluster names, and
+    takes orders from anybody: a cluster belongs into a private network.
+
+    Args:
+        config: tells the cluster and the task, the protocol and the devices.
+
+    Returns:
+        The server, or None.
+
+    Raises:
+        OSError: its port is taken.
+        RuntimeError: it does not start for another reason.
+    """
+    if not config.master or config.tf_config.environment == "google":
+        return None
+    address, key = _address(config), _key(config)
+    if key not in _servers:
+        _check_port_is_free(address)
+        _servers[key] = _started(config, address)
+        logger.info(
+            "The server of %s %d listens at %s. It listens on all network interfaces, and takes "
+            "orders from anybody: keep it in a private network.",
+            config.task_type,
+            config.task_id,
+            address,
+        )
+    return _servers[key]
+
+
+def check_server(config: RunConfig) -> None:
+    """Raises if the server of this task, which its sessions need, does not run.
+
+    Args:
+        config: tells the cluster and the task.
+
+    Raises:
+        RuntimeError: nothing listens at the task's address; sessions would wait for it for ever.
+    """
+    if not config.cluster_spec or _key(config) in _servers:
+        return
+    address = _address(config)
+    if config.master == f"grpc://{address}" and probe(address) is Answer.REFUSED:
+        raise RuntimeError(
+            f"The server of {config.task_type} {config.task_id} does not run: nothing listens at "
+            f"{address}. Call train_and_evaluate, which starts it; or start a tf.distribute.Server "
+            "before Estimator.train, or take TF_CONFIG away to train in one process."
+        )
+
+
+def _address(config: RunConfig) -> str:
+    return config.cluster_spec.task_address(config.task_type, config.task_id)
+
+
+def _key(config: RunConfig) -> tuple[str, int, str]:
+    return config.task_type, config.task_id, repr(config.cluster_spec.as_dict())
+
+
+def _started(config: RunConfig, address: str) -> tf.distribute.Server:
+    try:
+        return tf.distribute.Server(
+            config.cluster_spec,
+            job_name=config.task_type,
+            task_index=config.task_id,
+            protocol=config.protocol or "grpc",
+            config=config.session_config or default_session_config(),
+        )
+    except tf.errors.OpError as error:
+        raise RuntimeError(
+            f"The server of {config.task_type} {config.task_id} could not start at {address}: "
+            f"{error.message}"
+        ) from error
+
+
+def _check_port_is_free(address: str) -> None:
+    """Raises if something listens at the port: two servers of gRPC would share it silently."""
+    port = int(address.rpartition(":")[2])
+    for family, everywhere in ((socket.AF_INET6, "::"), (socket.AF_INET, "0.0.0.0")):
+        with contextlib.ExitStack() as stack:
+            try:
+                probe = stack.enter_context(socket.socket(family))
+            except OSError:  # The machine has no such addresses.
+                continue
+            # A port that a process left a moment ago is free, as it is for the server.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((everywhere, port))
+            except OSError as error:
+                raise _port_is_taken(address, error) from error
+
+
+def _port_is_taken(address: str, error: OSError) -> OSError:
+    subject = f"The port of this task's address {address} in TF_CONFIG"
+    hint = (
+        "Is a task of an earlier run still there, or does the program start a server itself, as "
+        "tf.distribute.MultiWorkerMirroredStrategy() does? End that, or take another port."
+    )
+    message = str(_checks.wrong_value(subject, "must be free", error.strerror, hint))
+    return OSError(error.errno, message)
