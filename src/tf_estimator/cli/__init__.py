@@ -11,9 +11,9 @@ import sys
 from collections.abc import Sequence
 
 from tf_estimator import __version__
-from tf_estimator.cli import check, run
+from tf_estimator.cli import check, cluster, launch, run
 
-_COMMANDS = (check, run)
+_COMMANDS = (check, cluster, launch, run)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,1 @@
+"""What `tf-estimator cluster` is made of."""

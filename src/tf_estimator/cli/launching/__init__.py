@@ -1,0 +1,1 @@
+"""What `tf-estimator launch` is made of. None of it needs TensorFlow."""
