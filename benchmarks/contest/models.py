@@ -72,6 +72,32 @@ def _mlp(o: Any, w: dict[str, Any], x: Any) -> Any:
 
 
 @functools.cache
+def _wide_mlp_data() -> Rows:
+    inputs = np.random.default_rng(0).normal(size=[2048, 100]).astype(np.float32)
+    return inputs, inputs[:, :10].argmax(axis=1)
+
+
+def wide_mlp(parameters: int) -> Model:
+    """An MLP of one hidden layer, as wide as it takes to have about so many parameters."""
+    units = max(1, round((parameters - 10) / 111))
+    return Model(
+        f"MLP 100-{units}-10, batch 32",
+        batch=32,
+        steps=0,  # its turns go by the clock
+        data=_wide_mlp_data,
+        weights={
+            "hidden": (100, units),
+            "hidden_bias": (units,),
+            "out": (units, 10),
+            "out_bias": (10,),
+        },
+        forward=_mlp,
+        optimizer="adagrad",
+        rate=0.05,
+    )
+
+
+@functools.cache
 def _cnn_data() -> Rows:
     chance = np.random.default_rng(0)
     images = chance.uniform(size=[1024, 28, 28, 1]).astype(np.float32)

@@ -10,7 +10,7 @@ from .contestants import CONTESTANTS
 from .models import MODELS
 from .race import Result
 
-_COLORS = {"ours": "#e8710a", "ours_jit": "#b3400a", "original": "#1a73e8"}
+COLORS = {"ours": "#e8710a", "ours_jit": "#b3400a", "original": "#1a73e8"}
 _OTHERS = "#9aa0a6"
 _CALLS = 20  # that are drawn: all of predict's
 
@@ -43,7 +43,7 @@ def _bars(results: list[Result]) -> Figure:
         here = [r for r in results if (r.task, r.model) == (task, model)]
         speeds = [result.median("wall") for result in here]
         titles = [CONTESTANTS[result.contestant].title for result in here]
-        colors = [_COLORS.get(result.contestant, _OTHERS) for result in here]
+        colors = [COLORS.get(result.contestant, _OTHERS) for result in here]
         bars = axes.barh(titles, speeds, color=colors)
         axes.bar_label(bars, [f"{speed:,.0f}" for speed in speeds], padding=3)
         axes.invert_yaxis()
@@ -76,7 +76,7 @@ def _latency(results: list[Result]) -> Figure:
                 marker="o",
                 markersize=4,
                 linestyle="--" if result.task == "predictor" else "-",
-                color=_COLORS.get(result.contestant, _OTHERS),
+                color=COLORS.get(result.contestant, _OTHERS),
                 label=f"{CONTESTANTS[result.contestant].title}, {call}",
             )
         axes.set(yscale="log", xlabel="call", ylabel="milliseconds (log scale)")

@@ -1,19 +1,16 @@
 """The process that compares: starts those that take part and lets them take turns."""
 
-import contextlib
 import json
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from .contestants import CONTESTANTS, TASKS
 from .models import MODELS
+from .programs import Program
 
 
 @dataclass
@@ -64,38 +61,20 @@ class Racer:
 
     def __init__(self, python: str, result: Result, count: int, folder: str, first: bool) -> None:
         self._result, self._first = result, first
-        self._errors = Path(folder, "stderr")
-        paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-        environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-            "KERAS_BACKEND": "tensorflow",
-        }
-        with self._errors.open("w") as errors:
-            self._process = subprocess.Popen(
-                [
-                    *[python, "-m", "contest.worker", result.contestant, result.task],
-                    *[result.model, str(count), folder],
-                ],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-                env=environment,
-            )
+        self._program = Program(
+            python,
+            ["contest.worker", result.contestant, result.task, result.model, str(count), folder],
+            folder,
+        )
 
     def _hear(self) -> dict[str, Any]:
-        line = self._process.stdout.readline()
-        if line:
-            said = json.loads(line)
+        said = self._program.hear()
+        if said:
             self._result.missing = said.get("not_available", "")
-            return said
-        self._result.failed = True
-        last = self._errors.read_text().strip().splitlines() or ["no message"]
-        self._result.missing = f"failed: {last[-1][:300]}"
-        print("\n".join(["", *last[-30:]]), file=sys.stderr)
-        return {}
+        else:
+            self._result.failed = True
+            self._result.missing = f"failed: {self._program.why()}"
+        return said
 
     def ready(self) -> bool:
         """Waits until it has prepared; whether it can take part."""
@@ -106,8 +85,7 @@ class Racer:
         """Lets it work; `counts` is False for a turn that warms up."""
         if self._result.missing:
             return
-        self._process.stdin.write("go\n")
-        self._process.stdin.flush()
+        self._program.tell("go")
         said = self._hear()
         if said and counts:
             self._result.wall.append(said["count"] / said["wall"])
@@ -117,22 +95,17 @@ class Racer:
 
     def finish(self) -> None:
         """Lets it end, and hears how much memory it took."""
-        self._process.stdin.close()
+        self._program.finish()
         if not self._result.missing:
             said = self._hear()
             if said:
                 self._result.memory.append(said["memory"])
                 self._result.imported.append(said["imported"])
                 self._result.versions = said["versions"]
-        self._process.wait()
 
     def kill(self) -> None:
         """Ends it, if it has not ended."""
-        self._process.kill()
-        self._process.wait()
-        self._process.stdout.close()
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.close()
+        self._program.kill()
 
 
 @dataclass(frozen=True)
@@ -186,7 +159,7 @@ def run(plan: Plan, progress: Callable[[str], None]) -> list[Result]:
 
 
 def _round(plan: Plan, event: list[Result], number: int, progress: Callable[[str], None]) -> None:
-    """One process of each contestant; they take turns, and every other time in reverse order."""
+    """One process of each contestant; they take turns."""
     where = f"{event[0].task} {event[0].model}, process {number + 1} of {plan.processes}"
     racers: list[Racer] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -203,15 +176,29 @@ def _round(plan: Plan, event: list[Result], number: int, progress: Callable[[str
                     racers.append(Racer(python, result, count, str(own), first=number == 0))
             present = [racer for racer in racers if racer.ready()]
             turns = min(plan.turns, TASKS[event[0].task].turns)
-            for turn in range(turns + 1):
-                progress(f"{where}: turn {turn} of {turns}")
-                for racer in present[:: -1 if turn % 2 else 1]:
-                    racer.turn(counts=turn > 0)
+            take_turns(present, turns, where, progress)
             for racer in present:
                 racer.finish()
         finally:
             for racer in racers:
                 racer.kill()
+
+
+class TakesTurns(Protocol):
+    """One that works when it is told to."""
+
+    def turn(self, counts: bool) -> None:
+        """Lets it work; `counts` is False for a turn that warms up."""
+
+
+def take_turns(
+    racers: Sequence[TakesTurns], turns: int, where: str, progress: Callable[[str], None]
+) -> None:
+    """Lets them work one after the other, every other time in reverse order; the first warms up."""
+    for turn in range(turns + 1):
+        progress(f"{where}: turn {turn} of {turns}")
+        for racer in racers[:: -1 if turn % 2 else 1]:
+            racer.turn(counts=turn > 0)
 
 
 def save(path: Path, about: dict[str, Any], results: list[Result]) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 from .contestants import CONTESTANTS, GOALS, MOST_MEMORY, TASKS, Goal
 from .models import MODELS
 from .race import Result
-
-Rows = list[list[str]]
+from .tables import Rows, aligned, markdown, number
 
 
 @dataclass(frozen=True)
@@ -47,11 +46,6 @@ def outcomes(results: list[Result]) -> list[tuple[Goal, Outcome | None]]:
     return found
 
 
-def _number(value: float) -> str:
-    """Three digits, or whole."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:#.3g}".rstrip(".")
-
-
 def goal_rows(results: list[Result]) -> Rows:
     """The table of the goals, its head first; what was not measured has a row as well."""
     rows = [["what", "against", "ratio by clock", "ratio by CPU", "required", "reached"]]
@@ -86,9 +80,9 @@ def memory_rows(results: list[Result]) -> Rows:
         whole = [result.median("memory") for result in (mine, other)]
         beyond = [result.median("memory") - result.median("imported") for result in (mine, other)]
         ratio = whole[0] / whole[1]
-        row += [*map(_number, whole), f"{ratio:.2f}", required]
+        row += [*map(number, whole), f"{ratio:.2f}", required]
         row += ["yes" if ratio <= MOST_MEMORY else "NO"]
-        rows.append([*row, *map(_number, beyond), f"{beyond[0] / max(beyond[1], 1):.2f}"])
+        rows.append([*row, *map(number, beyond), f"{beyond[0] / max(beyond[1], 1):.2f}"])
     return rows
 
 
@@ -106,7 +100,7 @@ def speed_rows(results: list[Result], task: str, model: str) -> Rows:
             rows.append([title, f"not available: {result.missing}", "", "", "", ""])
             continue
         ratio = f"{result.median('wall') / original.median('wall'):.2f}x" if original else "-"
-        speeds = [_number(result.median(kind)) for kind in ("wall", "cpu")]
+        speeds = [number(result.median(kind)) for kind in ("wall", "cpu")]
         memory = f"{result.median('memory'):.0f}" if result.memory else "-"
         rows.append([title, *speeds, ratio, memory, str(len(result.wall))])
     return rows
@@ -116,39 +110,19 @@ def _events(results: list[Result]) -> list[tuple[str, str]]:
     return list(dict.fromkeys((result.task, result.model) for result in results))
 
 
-def _aligned(rows: Rows) -> str:
-    """For a terminal; a cell with nothing after it may be as long as it likes."""
-    widths = [
-        max(len(row[n]) for row in rows if any(row[n + 1 :]) or n + 1 == len(row) or row is rows[0])
-        for n in range(len(rows[0]))
-    ]
-    lines = []
-    for row in rows:
-        cells = [row[0].ljust(widths[0])]
-        for cell, width in zip(row[1:], widths[1:], strict=True):
-            cells.append(cell.ljust(width) if cell.startswith("not ") else cell.rjust(width))
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
-
-
 def table(results: list[Result]) -> str:
     """All of it for a terminal."""
     parts = [
-        f"{TASKS[task].title}: {MODELS[model].title}\n{_aligned(speed_rows(results, task, model))}"
+        f"{TASKS[task].title}: {MODELS[model].title}\n{aligned(speed_rows(results, task, model))}"
         for task, model in _events(results)
     ]
-    parts += [f"Peak memory\n{_aligned(memory_rows(results))}"]
-    return "\n\n".join([*parts, f"What is to be reached\n{_aligned(goal_rows(results))}"])
-
-
-def _markdown(rows: Rows) -> str:
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([lines[0], "| --- |" + " ---: |" * (len(rows[0]) - 1), *lines[1:]])
+    parts += [f"Peak memory\n{aligned(memory_rows(results))}"]
+    return "\n\n".join([*parts, f"What is to be reached\n{aligned(goal_rows(results))}"])
 
 
 HOW = """\
 Written by `scripts/benchmark speed --write`; do not edit. `--with-rivals` adds PyTorch, Lightning
-and JAX.
+and JAX. Clusters and replicas have [a page of their own](performance-cluster.md).
 
 ## How it is measured
 
@@ -191,14 +165,14 @@ def page(about: dict[str, Any], results: list[Result], pictures: dict[str, str])
     for environment, found in versions.items():
         listed = ", ".join(f"{package} {version}" for package, version in found.items())
         lines.append(f"- versions, {names[environment]}: {listed}")
-    lines += ["", "## What was to be reached", "", _markdown(goal_rows(results)), ""]
-    lines += [_markdown(memory_rows(results)), ""]
+    lines += ["", "## What was to be reached", "", markdown(goal_rows(results)), ""]
+    lines += [markdown(memory_rows(results)), ""]
     lines += [f"![{title}]({name})\n" for title, name in pictures.items()]
     for task in dict.fromkeys(task for task, _ in _events(results)):
         lines += [f"## {TASKS[task].title}", ""]
         for _, model in (event for event in _events(results) if event[0] == task):
             lines += [f"### {MODELS[model].title}", ""]
-            lines += [_markdown(speed_rows(results, task, model)), ""]
+            lines += [markdown(speed_rows(results, task, model)), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -1,6 +1,7 @@
 """What a process that takes part sees: it works when a line on stdin says so, and times itself."""
 
 import json
+import os
 import resource
 import sys
 import time
@@ -15,6 +16,13 @@ from .models import Model
 
 class NotAvailableError(Exception):
     """What is asked for is not installed, or not in this version; the message says which."""
+
+
+def own_stdout() -> TextIO:
+    """Where results go: what a framework prints is not to mix with them, and goes to stderr."""
+    output = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return output
 
 
 @dataclass

@@ -5,13 +5,12 @@ took, and at the end of stdin says how much memory it had, in all and after its 
 """
 
 import importlib
-import os
 import platform
 import sys
 
 from .contestants import CONTESTANTS
 from .models import MODELS
-from .turns import Job, NotAvailableError, Turns, peak_memory
+from .turns import Job, NotAvailableError, Turns, own_stdout, peak_memory
 
 _MODULES = ["tensorflow", "keras", "numpy", "torch", "lightning", "jax"]
 
@@ -19,10 +18,7 @@ _MODULES = ["tensorflow", "keras", "numpy", "torch", "lightning", "jax"]
 def main() -> None:
     """Takes part."""
     name, task, model, count, folder = sys.argv[1:]
-    # What a framework prints is not to mix with what is said here.
-    output = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    turns = Turns(output, int(count))
+    turns = Turns(own_stdout(), int(count))
     job = Job(task, model, MODELS[model], folder, turns)
     contestant = CONTESTANTS[name]
     module, function = contestant.call.split(":")
@@ -33,10 +29,11 @@ def main() -> None:
     except (ModuleNotFoundError, NotAvailableError) as error:
         turns.say(not_available=str(error))
         return
-    turns.say(memory=peak_memory(), imported=imported, versions=_versions())
+    turns.say(memory=peak_memory(), imported=imported, versions=versions())
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Of Python and of what is imported of these."""
     loaded = [name for name in _MODULES if name in sys.modules]
     return {"Python": platform.python_version()} | {
         # Asked of the module: a package may have another name, as tensorflow-cpu has.
