@@ -276,17 +276,21 @@ sys.exit(max(task.wait() for task in tasks))
 
         return sbatch
 
-    def test_each_task_gets_its_role_and_the_arguments(self, sbatch):
-        program = "import os, sys; print(os.environ['TF_CONFIG'], *sys.argv[1:], sep='|')"
+    def test_each_task_gets_its_role_and_the_arguments(self, sbatch, tmp_path):
+        program = """
+import json, os, pathlib, sys
+mine = pathlib.Path("given" + os.environ["SLURM_PROCID"])
+mine.write_text(json.dumps([os.environ["TF_CONFIG"], *sys.argv[1:]]))
+"""
         done = sbatch("--steps", "7", program=program)
         assert done.returncode == 0, done.stdout
-        said = [line.split("|") for line in done.stdout.splitlines()]
-        found = [json.loads(tf_config) for tf_config, *_ in said]
+        given = [json.loads(path.read_text()) for path in tmp_path.glob("given*")]
+        found = [json.loads(tf_config) for tf_config, *_ in given]
         roles = Counter(Cluster.parse(each).task_type for each in found)
         assert roles == {"chief": 1, "worker": 2, "ps": 1, "evaluator": 1}
         assert len({json.dumps(each["cluster"]) for each in found}) == 1
         assert len({json.dumps(each["task"]) for each in found}) == 5
-        for _, *arguments in said:
+        for _, *arguments in given:
             assert arguments[0] == "--model-dir"
             assert arguments[2:] == ["--steps", "7"]
 
@@ -343,6 +347,8 @@ def short_folder() -> Iterator[Path]:
 
 
 @pytest.mark.slow
+# Six processes load TensorFlow: 52 s of processor time, which is long on a busy machine.
+@pytest.mark.timeout(240)
 def test_a_ray_train_job_plays_all_roles(tmp_path: Path, short_folder: Path) -> None:
     if reason := why_not_apart():
         pytest.skip(reason)
@@ -353,7 +359,7 @@ def test_a_ray_train_job_plays_all_roles(tmp_path: Path, short_folder: Path) -> 
             *(*APART, sys.executable, start, EXAMPLES / "ray_train.py"),
             *("--model-dir", model_dir, "--steps", "300", "--save-every", "150", "--cpus", "0.25"),
         ],
-        timeout=110,
+        timeout=200,
         cwd=tmp_path,
         env=environment(tmp_path, RAY_USAGE_STATS_ENABLED="0", TMP=str(short_folder)),
     )
