@@ -429,3 +429,22 @@ def test_a_session_that_holds_nothing_known_deletes_itself(
         patch.delattr(session, "_session")
         assert _tf.taken_deletion(session) is None
     assert deleted == [session]
+
+
+def test_a_strategy_made_in_a_graph_has_no_server():
+    with tf.Graph().as_default():
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    assert not _tf.strategy_has_server(strategy)
+    # Whether one that has is found shows where workers train by it: tests/cluster.
+    assert hasattr(strategy.extended, "_collective_keys"), "its private names have changed"
+
+
+def test_hooks_read_the_global_step_from_where_they_are_told():
+    with tf.Graph().as_default():
+        step = tf.compat.v1.train.get_or_create_global_step()
+        told = tf.identity(step)
+        assert _tf.read_global_step_by(told)
+        hook = tf.compat.v1.train.StepCounterHook(output_dir="/nowhere", summary_writer=object())
+        hook.begin()
+        assert hook.before_run(None).fetches is told
+        assert _tf.read_global_step_by(tf.identity(step)), "another one takes its place"

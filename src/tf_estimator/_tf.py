@@ -455,3 +455,39 @@ def loss_was_scaled(graph: tf.Graph) -> bool:
         not hasattr(graph, "_is_loss_scaled_by_optimizer")
         and v1.distribute.get_loss_reduction() == mean
     )
+
+
+def strategy_has_server(strategy: Any) -> bool:
+    """Whether a MultiWorkerMirroredStrategy has started the server of its task when it was made.
+
+    It does where TensorFlow executes eagerly, and sessions can use that server.
+
+    Args:
+        strategy: of either version.
+
+    Why: nothing public tells; that the port is taken does not tell by whom.
+    Guard: without the mark False. Then `start_server` finds the port taken, and says so.
+    """
+    return bool(getattr(strategy.extended, "_std_server_started", False))
+
+
+def read_global_step_by(tensor: tf.Tensor) -> bool:
+    """Has the hooks of TensorFlow read the global step of the default graph from this tensor.
+
+    They share one that they make at need, which is the initial value where the step has none yet.
+    With MultiWorkerMirroredStrategy that initial value is sent from one worker to the others, each
+    time: a hook of one worker alone would wait for the others.
+
+    Args:
+        tensor: the value of the step.
+
+    Returns:
+        Whether they do.
+
+    Why: the tensor is kept under a name that is not public.
+    Guard: asks them; the caller raises.
+    """
+    v1.get_collection_ref("global_step_read_op_cache")[:] = [tensor]
+    hook = v1.train.StopAtStepHook(num_steps=1)
+    hook.begin()
+    return hook.before_run(None).fetches is tensor

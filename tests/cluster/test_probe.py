@@ -20,6 +20,7 @@ PATIENT, IMPATIENT = 20.0, 0.2
 def _server(*says, family=socket.AF_INET, host="127.0.0.1", hangs_up=True):
     """Accepts one connection, and says this to it, piece by piece; its address."""
     with socket.create_server((host, 0), family=family) as listening:
+        listening.settimeout(PATIENT)
 
         def serve():
             connection, _ = listening.accept()

@@ -121,6 +121,13 @@ def test_a_frozen_peer_that_dies_has_the_time_of_a_dead_one(said):
     ]
 
 
+def test_a_dead_peer_that_is_started_and_freezes_has_the_time_of_a_frozen_one():
+    scene = Scene()
+    for answer in (GONE, FROZEN, GONE, FROZEN):
+        scene.answers[A] = answer
+        scene.pass_secs(10)
+
+
 def test_a_peer_that_is_now_dead_now_frozen_is_not_waited_for_for_ever():
     scene = Scene()
 
@@ -152,6 +159,16 @@ def test_who_has_never_been_there_has_time_to_come(said):
     scene = Scene(here=False)
     scene.answers[B] = GONE
     assert scene.secs_until_it_leaves() == 61
+
+
+def test_who_needs_nobody_any_more_leaves_for_nobody(said):
+    scene = Scene()
+    scene.answers = {A: GONE, B: FROZEN}
+    scene.pass_secs(2)
+    scene.watch.needs_nobody()
+    scene.watch.hear(signal.SIGTERM)
+    scene.pass_secs(100)
+    assert said() == []
 
 
 def test_it_leaves_with_0_if_the_job_is_done():

@@ -173,7 +173,8 @@ def _saved_as(variable: tf.Variable) -> tuple[str, tf.TensorShape]:
     part = variable.to_proto().save_slice_info_def
     if part.full_name:
         return part.full_name, tf.TensorShape(list(part.full_shape))
-    return variable.op.name, variable.shape
+    # The operation of a variable that replicas add up to is that of the sum.
+    return variable.name.rpartition(":")[0], variable.shape
 
 
 def _listed(what: str, names: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tf_estimator import _checks
 from tf_estimator._tf import logger
+from tf_estimator.cluster import multi_worker
 from tf_estimator.cluster.probe import Answer, probe
 from tf_estimator.config import RunConfig, default_session_config
 
@@ -19,8 +20,8 @@ _servers: Final[dict[tuple[str, int, str], tf.distribute.Server]] = {}
 def start_server(config: RunConfig) -> tf.distribute.Server | None:
     """Starts the server of this task, unless it runs already, or the task needs none.
 
-    None is needed in a cluster of one task, which has no master, and where the environment in
-    TF_CONFIG is "google": there somebody else starts it.
+    None is needed in a cluster of one task, which has no master, where the environment in TF_CONFIG
+    is "google": there somebody else starts it, and where a strategy has started it.
 
     It listens on all network interfaces of the machine, whatever address the cluster names, and
     takes orders from anybody: a cluster belongs into a private network.
@@ -36,6 +37,9 @@ def start_server(config: RunConfig) -> tf.distribute.Server | None:
         RuntimeError: it does not start for another reason.
     """
     if not config.master or config.tf_config.environment == "google":
+        return None
+    if multi_worker.has_own_server(config):
+        multi_worker.explain_own_server()
         return None
     address, key = _address(config), _key(config)
     if key not in _servers:
@@ -86,13 +90,21 @@ def _started(config: RunConfig, address: str) -> tf.distribute.Server:
             job_name=config.task_type,
             task_index=config.task_id,
             protocol=config.protocol or "grpc",
-            config=config.session_config or default_session_config(),
+            config=_session_config(config),
         )
     except tf.errors.OpError as error:
         raise RuntimeError(
             f"The server of {config.task_type} {config.task_id} could not start at {address}: "
             f"{error.message}"
         ) from error
+
+
+def _session_config(config: RunConfig) -> tf.compat.v1.ConfigProto:
+    if not multi_worker.joins_workers(config):
+        return config.session_config or default_session_config()
+    adapted = multi_worker.session_config(config)
+    del adapted.device_filters[:]  # The server talks to the others.
+    return adapted
 
 
 def _check_port_is_free(address: str) -> None:

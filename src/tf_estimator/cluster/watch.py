@@ -4,7 +4,8 @@ TensorFlow waits without end for a task that died or froze, in a step as well as
 and meanwhile Python hears no signal. So another thread looks, about once a second, at the peers
 that the task cannot do without, and at the time that the current step takes::
 
-    a peer is away for timeout_secs (it froze: for 6 times that):    exit with EX_TEMPFAIL, 75
+    a peer is away for timeout_secs; for 6 times that, if it froze
+    or has never been there yet:                                     exit with EX_TEMPFAIL, 75
     ... and the job is done:                                         exit with 0
     a signal was heard, and 5 s later the same step runs, or none,
     and a peer is away or the step takes unusually long:             exit with 128 + its number
@@ -36,8 +37,8 @@ EX_TEMPFAIL: Final = 75
 
 _LOOK_EVERY_SECS: Final = 1.0
 
-# How many times longer than one that is gone, a frozen peer may stay away: it may go on any moment.
-_PATIENCE_WITH_FROZEN: Final = 6
+# How many times longer a peer may stay away that need not be dead.
+_PATIENCE: Final = 6
 
 # How many times longer than usual a step takes when it is worth a line.
 _UNUSUAL: Final = 10
@@ -101,7 +102,7 @@ class StepTimes(v1.train.SessionRunHook):
         self.began = None
 
     def end(self, session: Any) -> None:
-        """There was none left."""
+        """There is none left."""
         self.began = None
 
     def next_look(self, global_step: int) -> int | None:
@@ -150,6 +151,10 @@ class Watch:
         self._say_at = 0.0
         self.hook = StepTimes(clock)
 
+    def needs_nobody(self) -> None:
+        """The task can do without its peers from now on: they end, and it has still to save."""
+        self._needed, self._away = (), {}
+
     def hear(self, number: int) -> None:
         """Takes note of a signal that the program has a handler for.
 
@@ -176,16 +181,17 @@ class Watch:
                 logger.info("%s answers again, after %.0f s.", peer, now - away.since)
             return
         away = self._away.setdefault(peer, _Away(now))
-        if answer is Answer.SILENT or peer not in self._seen:  # wait_for gives it time to come.
+        is_to_come = peer not in self._seen
+        if answer is Answer.SILENT or is_to_come:
             away.gone_since = None
-            rest = away.since + _PATIENCE_WITH_FROZEN * self._timeout_secs - now
+            rest = away.since + _PATIENCE * self._timeout_secs - now
         else:
             away.gone_since = now if away.gone_since is None else away.gone_since
             rest = away.gone_since + self._timeout_secs - now
         if rest <= 0:
             self._give_up(peer, answer, now - away.since)
         elif (
-            peer in self._seen
+            not is_to_come  # wait_for tells of those.
             and away.said is not answer
             and now - away.since >= self._timeout_secs / 4
         ):
@@ -215,7 +221,7 @@ class Watch:
         number, heard = self._signal
         began, last_began = self.hook.began, self.hook.last_began
         if began is not None and last_began is not None and last_began > heard:
-            # It is followed, by going on: the end of a step was one to stop at.
+            # The program could have stopped at the end of a step, and has gone on.
             self._signal = None
             return
         if now - heard < _TO_FOLLOW_A_SIGNAL_SECS:

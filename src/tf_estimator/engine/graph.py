@@ -10,6 +10,7 @@ import tensorflow as tf
 from tf_estimator._tf import v1
 from tf_estimator.checkpoint import RestoreReport
 from tf_estimator.config import RunConfig
+from tf_estimator.engine.gang.votes import Votes
 from tf_estimator.engine.inputs import GraphInput
 from tf_estimator.engine.keep.by_value import CalledInput
 from tf_estimator.engine.keep.live import LiveSession
@@ -40,6 +41,7 @@ class BuiltGraph:
         feed: of a graph whose input was made elsewhere, gives the values of the next batch by
             tensor, or raises OutOfRangeError; None if the graph reads its own input.
         replicas: how many of the model there are in the graph.
+        votes: of a graph that several workers run in step, what they decide together.
         device_function: places what is added for a training; None if nothing needs to.
     """
 
@@ -56,6 +58,7 @@ class BuiltGraph:
     live: LiveSession | None = None
     feed: Callable[[], dict[tf.Tensor, Any]] | None = None
     replicas: int = 1
+    votes: Votes | None = None
     device_function: Callable[..., str] | None = None
 
     @property

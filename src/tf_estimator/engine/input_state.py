@@ -61,10 +61,12 @@ def warn_that_input_starts_over(
     with built.graph.as_default():
         has_position = bool(iterators_of_graph())
     if step > 0 and has_position and not config.save_input_state and not saves_input_state(hooks):
+        # What one process can do about it; several cannot.
+        hint = " With RunConfig(save_input_state=True) its position is in every checkpoint."
         logger.warning(
-            "Training goes on from step %d, but the input starts over. With "
-            "RunConfig(save_input_state=True) its position is in every checkpoint.",
+            "Training goes on from step %d, but the input starts over.%s",
             step,
+            hint if config.num_worker_replicas <= 1 else "",
         )
 
 

@@ -8,7 +8,7 @@ is written in the background, and an event file gets no graph that it just got.
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -22,6 +22,42 @@ from tf_estimator.engine.graph_files import GraphText, add_to_events, export_gra
 from tf_estimator.engine.sessions import TheInputGoesOn
 
 _PREFIX = "model.ckpt"
+
+
+def checkpoint_path(folder: str, step: int) -> str:
+    """The path of the checkpoint of a step.
+
+    Args:
+        folder: where checkpoints are saved.
+        step: the global step.
+    """
+    return f"{os.path.join(folder, _PREFIX)}-{step}"
+
+
+class Schedule(Protocol):
+    """When saving is due. It is asked whether it may be first, for that costs nothing.
+
+    Attributes:
+        wants_step: whether `may_be_due` needs to be told the global step.
+    """
+
+    wants_step: bool
+
+    @property
+    def started_at(self) -> int:
+        """The step from which it counts."""
+
+    def start(self, step: int) -> None:
+        """Counts from `step` and from now on."""
+
+    def may_be_due(self, seen: Any) -> bool:
+        """Whether it may be due after a run that saw the global step when it began or ended."""
+
+    def is_due(self, step: int) -> bool:
+        """Whether it is due with `step` steps done."""
+
+    def next_look(self, step: int) -> int | None:
+        """The next step after which it may be due, as far as that is known."""
 
 
 class SaverHook(v1.train.SessionRunHook):
@@ -44,6 +80,7 @@ class SaverHook(v1.train.SessionRunHook):
         loss: gives the loss of the step that just ran.
         is_restored: whether the session came from the checkpoint of this path, and the graph has
             just what that holds.
+        schedule: when to save; None for that of config.
         clock: the time in seconds.
     """
 
@@ -55,6 +92,7 @@ class SaverHook(v1.train.SessionRunHook):
         *,
         loss: Callable[[], Any],
         is_restored: Callable[[str], bool] = lambda path: False,
+        schedule: Schedule | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         logger.info("Create CheckpointSaverHook.")
@@ -63,7 +101,7 @@ class SaverHook(v1.train.SessionRunHook):
         self._folder = config.model_dir
         self._path = os.path.join(config.model_dir, _PREFIX)
         self._with_graph = config.checkpoint_save_graph_def
-        self._schedule = _schedule(config, clock)
+        self._schedule = schedule or schedule_of(config, clock)
         self._text = GraphText(os.path.join(config.model_dir, "graph.pbtxt"))
         self._saving = TheInputGoesOn("a checkpoint was saved")
         self._is_first = True
@@ -132,7 +170,7 @@ class SaverHook(v1.train.SessionRunHook):
             listener.before_save(session, step)
         logger.info("Saving checkpoints for %d into %s.", step, self._path)
         first, self._is_first = self._is_first, False
-        self.saved_path = path = f"{self._path}-{step}"
+        self.saved_path = path = checkpoint_path(self._folder, step)
         if first and self._is_restored(path):
             logger.info("%s is what training goes on from, and is not saved again.", path)
         else:
@@ -250,7 +288,13 @@ class _BySeconds:
         return step + 1 if self._clock() >= self._due else None
 
 
-def _schedule(config: RunConfig, clock: Callable[[], float]) -> _BySteps | _BySeconds:
+def schedule_of(config: RunConfig, clock: Callable[[], float] = time.time) -> Schedule:
+    """When to save, as a RunConfig says.
+
+    Args:
+        config: one of save_checkpoints_secs and save_checkpoints_steps is set.
+        clock: the time in seconds.
+    """
     steps, seconds = config.save_checkpoints_steps, config.save_checkpoints_secs
     if steps:
         return _BySteps(steps)

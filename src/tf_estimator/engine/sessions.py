@@ -10,7 +10,7 @@ from tf_estimator._tf import v1, without_deprecation_notes
 from tf_estimator.engine.session_deletion import delete_aside
 
 # The operations of a Saver, of both formats of checkpoints.
-_SAVES = ("Save", "SaveSlices", "SaveV2", "MergeV2Checkpoints", "ShardedFilename")
+SAVES = ("Save", "SaveSlices", "SaveV2", "MergeV2Checkpoints", "ShardedFilename")
 _RESTORES = ("Restore", "RestoreSlice", "RestoreV2")
 
 
@@ -80,7 +80,7 @@ class _CheckpointsToldApart:
         if not isinstance(error, tf.errors.OutOfRangeError):
             return
         op_type = error.op.type if error.op is not None else None
-        if op_type in _SAVES:
+        if op_type in SAVES:
             raise tf.errors.ResourceExhaustedError(
                 error.node_def,
                 error.op,

@@ -1,6 +1,7 @@
 """Training: the step, its hooks, and the loop."""
 
 import contextlib
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,17 +10,20 @@ import tensorflow as tf
 from tf_estimator import checkpoint
 from tf_estimator._checks import wrong_value
 from tf_estimator._tf import add_saving_listeners, logger, v1
+from tf_estimator.cluster import multi_worker
 from tf_estimator.cluster.job_end import StopWithJob
 from tf_estimator.cluster.peers import all_peers, parameter_servers
-from tf_estimator.cluster.watch import watching
+from tf_estimator.cluster.watch import Watch, watching
 from tf_estimator.config import RunConfig
 from tf_estimator.engine import input_state
 from tf_estimator.engine.cluster_sessions import ChiefSessionCreator, WorkerSessionCreator
 from tf_estimator.engine.counters import StepCounter, SummarySaver
+from tf_estimator.engine.gang.hooks import AgreedTime, Agreement, JoinsSaves, Unwritten
+from tf_estimator.engine.gang.sessions import GangSessionCreator
 from tf_estimator.engine.graph import BuiltGraph
 from tf_estimator.engine.keep.live import LiveSession
 from tf_estimator.engine.partial_restore import RestoringSessionCreator
-from tf_estimator.engine.saving import SaverHook
+from tf_estimator.engine.saving import SaverHook, checkpoint_path, schedule_of
 from tf_estimator.engine.sessions import monitored_session
 from tf_estimator.engine.steps.single import Steps
 from tf_estimator.engine.steps.take_steps import StepReader, Taken, take_steps
@@ -79,19 +83,27 @@ def train(
     """
     taken = Taken()
     reader = StepReader(built.spec.loss, built.global_step)
+    agreement = None if built.votes is None else Agreement(built.votes)
     # The variables that hooks add when they begin belong to the model's own.
     with built.graph.as_default(), v1.device(built.device_function):
         creator = _session_creator(built, config)
-        all_hooks = _training_hooks(built, config, hooks, saving_listeners, creator, reader)
+        all_hooks = _training_hooks(
+            built, config, hooks, saving_listeners, creator, reader, agreement
+        )
         _check_model_dir(built, config)
         unwatched, reader.step_after = _prepared(built, config, all_hooks)
         reader.alone = config.num_worker_replicas <= 1 and not any(map(_is_of_user, all_hooks))
         if unwatched is not None:
             all_hooks.extend(unwatched.hooks)
+        run_hooks = all_hooks if agreement is None else agreement.of_all(all_hooks)
         try:
-            with _watched(config, all_hooks), monitored_session(creator, all_hooks) as session:
+            with (
+                _watched(config, all_hooks, run_hooks) as watch,
+                monitored_session(creator, run_hooks) as session,
+            ):
                 at_most = None if config.steps_per_loop == "auto" else config.steps_per_loop
-                take_steps(session, built, reader, all_hooks, unwatched, at_most, taken)
+                with _ends_by_vote(agreement, watch):
+                    take_steps(session, built, reader, all_hooks, unwatched, at_most, taken)
         finally:
             for hook in all_hooks:
                 if isinstance(hook, SaverHook):
@@ -99,9 +111,7 @@ def train(
     if built.live is not None and not any(map(_is_of_user, saving_listeners)):
         _keep_weights(built.live, all_hooks)
     if taken.ended and not taken.steps:
-        raise wrong_value(
-            "input_fn", "must yield at least one batch to train on", "no batch at all"
-        )
+        raise _no_batch()
     logger.info("Training stopped after %d steps; the last loss was %s.", taken.steps, taken.loss)
 
 
@@ -148,23 +158,45 @@ def _keep_weights(live: LiveSession, hooks: Sequence[tf.compat.v1.train.SessionR
 
 
 @contextlib.contextmanager
-def _watched(config: RunConfig, hooks: list[tf.compat.v1.train.SessionRunHook]) -> Iterator[None]:
+def _watched(
+    config: RunConfig,
+    hooks: Sequence[tf.compat.v1.train.SessionRunHook],
+    run_hooks: list[tf.compat.v1.train.SessionRunHook],
+) -> Iterator[Watch | None]:
     """A context for the session of a task that needs others, in which it does not hang for them.
 
     Args:
         config: tells the cluster.
-        hooks: of the session; gets one more.
+        hooks: as they were given.
+        run_hooks: those of the session; gets one more.
     """
     cluster = config.tf_config
     # Workers without parameter servers take their steps together.
     peers = parameter_servers(cluster) or all_peers(cluster)
     if not config.master or cluster.environment == "google" or not peers:
-        yield
+        yield None
         return
     job_ends = [hook.job_end.why for hook in hooks if isinstance(hook, StopWithJob)]
     with watching(peers, cluster.timeout_secs, *job_ends[:1]) as watch:
-        hooks.insert(1, watch.hook)
+        run_hooks.insert(1, watch.hook)
+        yield watch
+
+
+@contextlib.contextmanager
+def _ends_by_vote(agreement: Agreement | None, watch: Watch | None) -> Iterator[None]:
+    """A context for the steps: workers that vote end together, and need each other no more."""
+    try:
         yield
+    except (tf.errors.OutOfRangeError, StopIteration):
+        if agreement is None:
+            raise
+        raise _no_batch() from None
+    if agreement is not None and watch is not None:
+        watch.needs_nobody()
+
+
+def _no_batch() -> ValueError:
+    return wrong_value("input_fn", "must yield at least one batch to train on", "no batch at all")
 
 
 def _is_of_user(hook: Any) -> bool:
@@ -204,11 +236,15 @@ def _check_model_dir(built: BuiltGraph, config: RunConfig) -> None:
 
 
 def _session_creator(built: BuiltGraph, config: RunConfig) -> tf.compat.v1.train.SessionCreator:
-    if not config.is_chief:
+    if built.votes is not None:
+        config = config.replace(session_config=multi_worker.session_config(config))
+    elif not config.is_chief:
         return WorkerSessionCreator(built, config)
     restoring = RestoringSessionCreator(
         built, config, config.master, folder=config.model_dir, may_lack=[input_state.NAME]
     )
+    if built.votes is not None:
+        return GangSessionCreator(built.votes, config, restoring)
     return ChiefSessionCreator(built, config, restoring) if config.num_ps_replicas else restoring
 
 
@@ -219,6 +255,7 @@ def _training_hooks(
     saving_listeners: Sequence[tf.compat.v1.train.CheckpointSaverListener],
     creator: tf.compat.v1.train.SessionCreator,
     reader: StepReader,
+    agreement: Agreement | None,
 ) -> list[tf.compat.v1.train.SessionRunHook]:
     """All hooks in the order in which they run: the chief's, the input's, the user's, ours."""
     spec = built.spec
@@ -231,11 +268,13 @@ def _training_hooks(
     worker_hooks.extend(spec.training_hooks)
     given = [*worker_hooks, *spec.training_chief_hooks]
     position = input_state.hook(built, config, given)
-    saver_hooks = _saver_hooks(built, config, given, saving_listeners, position, creator, reader)
-    if not config.is_chief:
+    saver_hooks = _saver_hooks(
+        built, config, given, saving_listeners, position, creator, reader, agreement
+    )
+    if not config.is_chief and agreement is None:
         return [reader, *worker_hooks]
     counters = []
-    if config.log_step_count_steps:
+    if config.log_step_count_steps and config.is_chief:
         counters.append(
             StepCounter(
                 reader.step_after_look,
@@ -249,9 +288,12 @@ def _training_hooks(
                 reader.step_after_look,
                 scaffold=spec.scaffold,
                 save_steps=config.save_summary_steps,
-                output_dir=config.model_dir,
+                output_dir=config.model_dir if config.is_chief else None,
+                summary_writer=None if config.is_chief else Unwritten(),
             )
         )
+    if not config.is_chief:
+        return [reader, *saver_hooks, *counters, *worker_hooks]
     if position is not None:
         # The first save is that of a new session, and by then the input must be where it goes on.
         worker_hooks = worker_hooks[len(built.input_hooks) :]
@@ -267,6 +309,7 @@ def _saver_hooks(
     position: input_state.InputState | None,
     creator: tf.compat.v1.train.SessionCreator,
     reader: StepReader,
+    agreement: Agreement | None,
 ) -> list[tf.compat.v1.train.SessionRunHook]:
     """Our saver hook, unless the user has one or saving is off; listeners go to whichever saves."""
     users = [hook for hook in given if isinstance(hook, v1.train.CheckpointSaverHook)]
@@ -292,11 +335,27 @@ def _saver_hooks(
                 "Set save_checkpoints_steps or save_checkpoints_secs in RunConfig.",
             )
         return []
+    is_restored = getattr(creator, "has_all_of", lambda path: False)
+    schedule = schedule_of(config)
+    if agreement is not None:
+        if config.save_checkpoints_secs:
+            schedule = AgreedTime(schedule, agreement, is_chief=config.is_chief)
+        if not config.is_chief:
+            path = functools.partial(checkpoint_path, config.model_dir)
+            return [
+                JoinsSaves(
+                    built.spec.scaffold,
+                    schedule,
+                    loss=lambda: reader.loss,
+                    is_restored=lambda step: is_restored(path(step)),
+                )
+            ]
     saver = SaverHook(
         built.spec.scaffold,
         config,
         [*saving_listeners, *([position.listener] if position is not None else [])],
         loss=lambda: reader.loss,
-        is_restored=getattr(creator, "has_all_of", lambda path: False),
+        is_restored=is_restored,
+        schedule=schedule,
     )
     return [saver]

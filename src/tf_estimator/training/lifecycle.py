@@ -5,11 +5,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-import tensorflow as tf
-
 from tf_estimator import _checks
 from tf_estimator._tf import logger, v1
-from tf_estimator.cluster import exit_code
+from tf_estimator.cluster import exit_code, multi_worker
 from tf_estimator.cluster.waiting import UnreachableError
 from tf_estimator.config import RunConfig
 from tf_estimator.estimator import Estimator
@@ -17,16 +15,10 @@ from tf_estimator.spec.eval_spec import EvalSpec
 from tf_estimator.spec.train_spec import TrainSpec
 from tf_estimator.training.roles import ROLES, Job, role_name
 
-_GIVEN_TO_INPUT_FN: Final = ("mode", "params", "config")
+_GIVEN_TO_INPUT_FN: Final = ("mode", "params", "config", "input_context")
 
 # How often a task that waits looks whether it still has to.
 _POLL_SECS: Final = 1.0
-
-# What lets several tasks train one model without parameter servers.
-_JOINING_WORKERS: Final = (
-    tf.distribute.MultiWorkerMirroredStrategy,
-    v1.distribute.experimental.MultiWorkerMirroredStrategy,
-)
 
 _Result = tuple[dict[str, Any] | None, list[Any] | None]
 
@@ -192,8 +184,10 @@ def _check_input_fn(subject: str, input_fn: Callable[..., Any]) -> None:
 def _check_cluster(config: RunConfig) -> None:
     """Raises where the tasks that train have nothing in common: they would wait for each other."""
     several = config.num_worker_replicas + config.num_ps_replicas > 1
-    joins = isinstance(config.train_distribute, _JOINING_WORKERS)
-    if not several or joins or config.tf_config.environment == "google":
+    if multi_worker.is_multi_worker(config.train_distribute):
+        multi_worker.fitting(config)
+        return
+    if not several or config.tf_config.environment == "google":
         return
     if config.train_distribute is not None:
         raise _checks.wrong_value(

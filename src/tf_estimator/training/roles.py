@@ -10,6 +10,7 @@ import tensorflow as tf
 from tf_estimator import _checks, checkpoint
 from tf_estimator._tf import logger
 from tf_estimator.cluster import job_end
+from tf_estimator.cluster.multi_worker import joins_workers
 from tf_estimator.cluster.server import start_server
 from tf_estimator.cluster.serving import serve
 from tf_estimator.config import RunConfig
@@ -149,9 +150,13 @@ def worker(job: Job) -> None:
 def worker_delay_secs(config: RunConfig) -> int:
     """How long a worker waits before it starts: later ones longer, so that training sets in softly.
 
+    Not where all workers take their steps together, which begin when the last one is there.
+
     Args:
         config: of a worker.
     """
+    if joins_workers(config):
+        return 0
     limit = config.experimental_max_worker_delay_secs
     if limit is None:
         limit = _MAX_WORKER_DELAY_SECS

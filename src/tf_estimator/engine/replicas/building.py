@@ -20,7 +20,9 @@ import tensorflow as tf
 from tf_estimator import _tf
 from tf_estimator._tf import logger, v1
 from tf_estimator.checkpoint import RestoreReport
+from tf_estimator.cluster.multi_worker import joins_workers
 from tf_estimator.config import RunConfig
+from tf_estimator.engine.gang.votes import Votes
 from tf_estimator.engine.graph import BuiltGraph
 from tf_estimator.engine.keras_state import KerasInModelFn
 from tf_estimator.engine.model import Model
@@ -60,19 +62,24 @@ def build(
         with strategy.scope(), _tf.loss_scaled_by_replicas(strategy):
             v1.set_random_seed(config.tf_random_seed)
             step = v1.train.get_or_create_global_step()
-            context = tf.distribute.InputContext(num_replicas_in_sync=strategy.num_replicas_in_sync)
+            in_step = mode == ModeKeys.TRAIN and joins_workers(config)
+            context = _input_context(strategy, config if in_step else None)
             taken = rounds(
                 lambda: call_input(context),
                 len(strategy.extended.worker_devices),
                 to_the_last=mode == ModeKeys.EVAL,
+                looks_ahead=in_step,
             )
             specs, losses = _in_each_replica(strategy, model, mode, taken, config)
             loss = _reported(strategy, losses) if mode == ModeKeys.TRAIN else None
+            votes = None if taken.goes_on is None else Votes(strategy, taken.goes_on)
         steps = strategy.experimental_local_results(step)
         if mode == ModeKeys.TRAIN:
             spec = combining.for_training(specs, loss)
             for copy in steps:
                 read_before_write(copy, spec.train_op, loss)
+            if votes is not None:
+                _read_step_alone(steps[0])
         else:
             spec = combining.for_evaluation(strategy, specs, taken.present)
     savers = graph.get_collection_ref(v1.GraphKeys.SAVERS)
@@ -88,7 +95,27 @@ def build(
         on_restore=on_restore,
         inputs=_tensors(taken.batches),
         replicas=len(specs),
+        votes=votes,
     )
+
+
+def _input_context(strategy: Any, config: RunConfig | None) -> tf.distribute.InputContext:
+    """What input_fn is told of the replicas, and of the other workers if there is a config."""
+    replicas = strategy.num_replicas_in_sync
+    if config is None:
+        return tf.distribute.InputContext(num_replicas_in_sync=replicas)
+    return tf.distribute.InputContext(
+        config.num_worker_replicas, config.global_id_in_cluster, replicas
+    )
+
+
+def _read_step_alone(step: tf.Variable) -> None:
+    """Has hooks read the global step of this worker, without the others."""
+    if not _tf.read_global_step_by(tf.identity(step, name="global_step_alone")):
+        raise NotImplementedError(
+            f"TensorFlow {tf.__version__} has hooks that read the global step in a way that is not "
+            "known here. Train without MultiWorkerMirroredStrategy."
+        )
 
 
 def _in_each_replica(

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tf_estimator import _checks
 from tf_estimator._tf import v1
 from tf_estimator.engine import inputs
+from tf_estimator.engine.replicas.outlook import with_outlook
 
 
 class Rounds(NamedTuple):
@@ -19,15 +20,23 @@ class Rounds(NamedTuple):
             that of the first replica once more. None: they all are.
         hook: starts the input in a new session.
         dataset: what input_fn returned.
+        goes_on: whether there are batches for another step, a bool Tensor; None if nobody asked.
     """
 
     batches: list[tuple[Any, Any]]
     present: list[tf.Tensor] | None
     hook: tf.compat.v1.train.SessionRunHook
     dataset: tf.data.Dataset
+    goes_on: tf.Tensor | None = None
 
 
-def rounds(call_input: Callable[[], Any], replicas: int, *, to_the_last: bool) -> Rounds:
+def rounds(
+    call_input: Callable[[], Any],
+    replicas: int,
+    *,
+    to_the_last: bool,
+    looks_ahead: bool = False,
+) -> Rounds:
     """Calls input_fn in the default graph, and takes a batch for each replica.
 
     Where the input ends in the middle of a step, either the step is not taken, or the replicas that
@@ -37,6 +46,8 @@ def rounds(call_input: Callable[[], Any], replicas: int, *, to_the_last: bool) -
         call_input: gives what input_fn returned.
         replicas: of this process.
         to_the_last: whether a step is taken that has no batches for some of the replicas.
+        looks_ahead: whether it is to be known in each step if there is another one, for steps that
+            are to the last in no case.
 
     Returns:
         The Rounds.
@@ -54,12 +65,18 @@ def rounds(call_input: Callable[[], Any], replicas: int, *, to_the_last: bool) -
             was=ValueError,
         )
     with tf.device("/cpu:0"):
-        iterator = v1.data.make_initializable_iterator(dataset)
+        given = with_outlook(dataset, replicas) if looks_ahead else dataset
+        iterator = v1.data.make_initializable_iterator(given)
         if to_the_last and replicas > 1:
             batches, present = _with_gaps(iterator, replicas)
         else:
             batches, present = _whole(iterator, replicas), None
-    return Rounds([inputs.split(one) for one in batches], present, inputs.starts(iterator), dataset)
+    goes_on = None
+    if looks_ahead:
+        goes_on = batches[-1][1]
+        batches = [batch for batch, _ in batches]
+    hook = inputs.starts(iterator)
+    return Rounds([inputs.split(one) for one in batches], present, hook, dataset, goes_on)
 
 
 def _whole(iterator: tf.compat.v1.data.Iterator, replicas: int) -> list[Any]:

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tf_estimator import _checks
 from tf_estimator._tf import v1
+from tf_estimator.cluster import multi_worker
 from tf_estimator.config import RunConfig
 from tf_estimator.spec import ModeKeys
 
@@ -37,15 +38,19 @@ def strategy_of(mode: str, config: RunConfig) -> Any:
 
     Raises:
         NotImplementedError: the strategy is of a kind that cannot be followed.
+        ValueError: it does not fit the cluster.
     """
     option = _OPTIONS.get(mode)
     strategy = getattr(config, option) if option is not None else None
     if strategy is None or type(strategy) is type(_default_strategy()):
         return None
+    if mode == ModeKeys.TRAIN and multi_worker.is_multi_worker(strategy):
+        return multi_worker.fitting(config)
     if not isinstance(strategy, (*_MIRRORED, *_ONE_DEVICE, *_CENTRAL)):
+        also = ", or for training a MultiWorkerMirroredStrategy"
         raise NotImplementedError(
             f"RunConfig.{option} must be a MirroredStrategy, OneDeviceStrategy or "
-            f"CentralStorageStrategy; received {_checks.shown(strategy)}. {_hint(strategy)}"
+            f"CentralStorageStrategy{also}; received {_checks.shown(strategy)}. {_hint(strategy)}"
         )
     return strategy
 
@@ -67,4 +72,6 @@ def _hint(strategy: Any) -> str:
             "Parameter servers need no strategy: leave it out, describe the cluster in TF_CONFIG "
             "and call train_and_evaluate in each of its tasks."
         )
+    if multi_worker.is_multi_worker(strategy):
+        return "One task of a cluster evaluates: leave it out, or take a MirroredStrategy."
     return "Leave it out to run on one device."

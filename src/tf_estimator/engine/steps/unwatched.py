@@ -29,6 +29,9 @@ def unwatched_steps(
     if config.num_worker_replicas + config.num_ps_replicas > 1 and at_most == "auto":
         logger.debug("Each step is taken by itself: other processes take steps as well.")
         return None
+    if built.votes is not None:
+        logger.debug("Each step is taken by itself: the workers vote in each.")
+        return None
     otherwise = _uncompiled(built, allow_seeded=at_most != "auto")
     if not config.jit_compile or otherwise is None:
         return otherwise

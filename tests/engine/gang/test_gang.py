@@ -1,0 +1,136 @@
+"""The parts of workers in step that can be seen in one process."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_estimator.engine.gang.hooks import Agreement
+from tf_estimator.engine.gang.sessions import has_collectives
+from tf_estimator.engine.gang.votes import Votes
+from tf_estimator.engine.replicas.outlook import with_outlook
+
+v1 = tf.compat.v1
+
+
+def sent(value):
+    return tf.raw_ops.CollectiveReduceV2(
+        input=value,
+        group_size=1,
+        group_key=1,
+        instance_key=1,
+        ordering_token=[],
+        merge_op="Add",
+        final_op="Id",
+    )
+
+
+def test_what_waits_for_other_workers_is_found_wherever_it_is():
+    with tf.Graph().as_default() as graph:
+        alone = tf.constant(1.0) + 1.0
+        together = sent(tf.constant(1.0))
+        after = tf.identity(together)
+        with tf.control_dependencies([together]):
+            then = tf.constant(2.0)
+
+        @tf.function(autograph=False)
+        def inner(x):
+            return sent(x)
+
+        @tf.function(autograph=False)
+        def outer(x):
+            return inner(x) + 1.0
+
+        @tf.function(autograph=False)
+        def harmless(x):
+            return x + 1.0
+
+        called, not_called = outer(tf.constant(1.0)), harmless(tf.constant(1.0))
+    assert [
+        has_collectives(graph, [one]) for one in (alone, together, after, then, called, not_called)
+    ] == [False, True, True, True, True, False]
+
+
+def sparse(n):
+    return {"n": n, "s": tf.sparse.from_dense([n, 0])}, tf.RaggedTensor.from_row_splits(
+        [n, n], [0, 1, 2]
+    )
+
+
+@pytest.mark.parametrize("ahead", [1, 2, 3])
+@pytest.mark.parametrize("count", [0, 1, 2, 5])
+def test_a_dataset_tells_whether_there_is_more(count, ahead):
+    with tf.Graph().as_default(), v1.Session() as session:
+        pairs = with_outlook(tf.data.Dataset.range(count).map(lambda n: sparse(n)), ahead)
+        iterator = v1.data.make_initializable_iterator(pairs)
+        ((features, _), goes_on) = iterator.get_next()
+        session.run(iterator.initializer)
+        found = []
+        while True:
+            try:
+                found.append(session.run([features["n"], goes_on]))
+            except tf.errors.OutOfRangeError:
+                break
+    assert found == [[n, n + ahead < count] for n in range(count)]
+
+
+def test_batches_of_any_size_keep_their_shape():
+    with tf.Graph().as_default(), v1.Session() as session:
+        pairs = with_outlook(tf.data.Dataset.range(5).batch(2), 1)
+        assert pairs.element_spec[0].shape.as_list() == [None]
+        iterator = v1.data.make_initializable_iterator(pairs)
+        following = iterator.get_next()
+        session.run(iterator.initializer)
+        found = [session.run(following) for _ in range(3)]
+    assert [(list(batch), bool(more)) for batch, more in found] == [
+        ([0, 1], True),
+        ([2, 3], True),
+        ([4], False),
+    ]
+
+
+class Wants(v1.train.SessionRunHook):
+    """Asks to stop before or after its third run, and counts."""
+
+    def __init__(self, where):
+        self.where, self.runs = where, 0
+
+    def before_run(self, run_context):
+        self.runs += 1
+        if self.where == "before" and self.runs == 3:
+            run_context.request_stop()
+
+    def after_run(self, run_context, run_values):
+        if self.where == "after" and self.runs == 3:
+            run_context.request_stop()
+
+
+@pytest.mark.parametrize(("where", "runs"), [("before", 4), ("after", 4), ("never", 5)])
+def test_a_hook_that_wants_to_stop_asks_all(where, runs):
+    strategy = tf.distribute.MirroredStrategy(["/cpu:0"])
+    with tf.Graph().as_default():
+        with strategy.scope():
+            count = v1.get_variable("count", [], tf.int64, v1.zeros_initializer())
+            taken = count.assign_add(1)
+            votes = Votes(strategy, tf.less(taken, 5))
+        reader, hook = v1.train.SessionRunHook(), Wants(where)
+        agreement = Agreement(votes)
+        with v1.train.MonitoredSession(hooks=agreement.of_all([reader, hook])) as session:
+            while not session.should_stop():
+                session.run(taken)
+    assert hook.runs == runs
+
+
+def test_equal_numbers():
+    strategy = tf.distribute.MirroredStrategy(["/cpu:0"])
+    with tf.Graph().as_default(), v1.Session() as session:
+        with strategy.scope():
+            votes = Votes(strategy, tf.constant(True))
+        assert votes.workers == 1
+        assert votes.are_equal(session, 2**40 + 1)
+        np.testing.assert_array_equal(session.run(votes.outcome), [0, 0, 0])
+
+
+def test_a_hook_that_saves_by_itself_is_refused(tmp_path):
+    saves = v1.train.CheckpointSaverHook(str(tmp_path), save_steps=1)
+    with pytest.raises(ValueError, match="must have no CheckpointSaverHook"):
+        Agreement(None).of_all([saves])
