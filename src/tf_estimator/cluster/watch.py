@@ -91,10 +91,18 @@ class StepTimes(v1.train.SessionRunHook):
 
     def before_run(self, run_context: Any) -> None:
         """A step begins."""
-        self.began = self._clock()
+        self.begins()
 
     def after_run(self, run_context: Any, run_values: Any) -> None:
         """It ends; what follows are the looks of other hooks, as long as they may take."""
+        self.ends()
+
+    def begins(self) -> None:
+        """A step begins, whether or not hooks look at it."""
+        self.began = self._clock()
+
+    def ends(self) -> None:
+        """The step ends."""
         if self.began is not None:
             took = self._clock() - self.began
             self.usual = 0.9 * self.usual + 0.1 * took if self.usual else took
@@ -106,7 +114,7 @@ class StepTimes(v1.train.SessionRunHook):
         self.began = None
 
     def next_look(self, global_step: int) -> int | None:
-        """Steps that no hook looks at are too quick to be of interest."""
+        """Who takes steps without the hooks tells it of them."""
 
 
 @dataclasses.dataclass

@@ -222,6 +222,20 @@ def global_step_read() -> tf.Tensor:
     return hook.before_run(None).fetches
 
 
+def global_step_after(train_op: tf.Operation | tf.Tensor, global_step: tf.Variable) -> tf.Tensor:
+    """A new tensor of the default graph: the global step after a step.
+
+    It is where the variable is: a worker that reads a parameter server at the end of its step waits
+    once more for it.
+
+    Args:
+        train_op: takes the step.
+        global_step: the step variable.
+    """
+    with tf.control_dependencies([train_op]), v1.device(global_step.device):
+        return tf.identity(global_step)
+
+
 def _device_function(mode: str, config: RunConfig) -> Callable[..., str] | None:
     """Where training places ops: as the config says, else variables on parameter servers in turn.
 

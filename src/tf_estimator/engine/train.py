@@ -20,11 +20,12 @@ from tf_estimator.engine.cluster_sessions import ChiefSessionCreator, WorkerSess
 from tf_estimator.engine.counters import StepCounter, SummarySaver
 from tf_estimator.engine.gang.hooks import AgreedTime, Agreement, JoinsSaves, Unwritten
 from tf_estimator.engine.gang.sessions import GangSessionCreator
-from tf_estimator.engine.graph import BuiltGraph
+from tf_estimator.engine.graph import BuiltGraph, global_step_after
 from tf_estimator.engine.keep.live import LiveSession
 from tf_estimator.engine.partial_restore import RestoringSessionCreator
 from tf_estimator.engine.saving import SaverHook, checkpoint_path, schedule_of
 from tf_estimator.engine.sessions import monitored_session
+from tf_estimator.engine.steps.shared import SharedSteps
 from tf_estimator.engine.steps.single import Steps
 from tf_estimator.engine.steps.take_steps import StepReader, Taken, take_steps
 from tf_estimator.engine.steps.unwatched import unwatched_steps
@@ -101,6 +102,8 @@ def train(
                 _watched(config, all_hooks, run_hooks) as watch,
                 monitored_session(creator, run_hooks) as session,
             ):
+                if watch is not None and isinstance(unwatched, SharedSteps):
+                    unwatched.times = watch.hook
                 at_most = None if config.steps_per_loop == "auto" else config.steps_per_loop
                 with _ends_by_vote(agreement, watch):
                     take_steps(session, built, reader, all_hooks, unwatched, at_most, taken)
@@ -130,8 +133,7 @@ def _prepared(
             unwatched = unwatched_steps(
                 built, config, saves_input_state=input_state.saves_input_state(hooks)
             )
-        with tf.control_dependencies([built.spec.train_op]):
-            return unwatched, tf.identity(built.global_step)
+        return unwatched, global_step_after(built.spec.train_op, built.global_step)
 
     live, spec = built.live, built.spec
     if live is None:

@@ -15,6 +15,7 @@ from tf_estimator.engine import graph, model
 from tf_estimator.engine.keep.by_value import called
 from tf_estimator.engine.steps.compiled_loop import CompiledLoop
 from tf_estimator.engine.steps.loop import GraphLoop
+from tf_estimator.engine.steps.shared import SharedSteps
 from tf_estimator.engine.steps.single import SingleSteps
 from tf_estimator.engine.steps.unwatched import unwatched_steps
 
@@ -94,7 +95,7 @@ CLUSTER = """{"cluster": {"chief": ["a:1"], "worker": ["a:2"], "ps": ["a:3"]},
               "task": {"type": "chief", "index": 0}}"""
 
 
-@pytest.mark.parametrize(("steps_per_loop", "kind"), [("auto", type(None)), (7, GraphLoop)])
+@pytest.mark.parametrize(("steps_per_loop", "kind"), [("auto", SharedSteps), (7, GraphLoop)])
 def test_other_processes_take_steps_as_well(steps_per_loop, kind, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", CLUSTER)
     config = RunConfig(steps_per_loop=steps_per_loop, device_fn=lambda op: "")

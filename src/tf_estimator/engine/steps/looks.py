@@ -38,18 +38,27 @@ class Looks:
     """The next look of any of the hooks, and what they are told of the steps in between.
 
     The first step is always looked at: it shows how training moves the global step. Where that is
-    by other than one a step, no look can be foretold, and all steps are looked at.
+    by other than one a step, no look can be foretold, and all steps are looked at. Not so where
+    other processes move it as well: who takes the steps then sees where it is after each.
 
     Args:
         hooks: those of a session that is open: some know only then when they look.
         loss: the loss that training watches for NaN itself; a NanTensorHook need not.
+        alone: whether no other process moves the global step.
 
     Attributes:
         at_every_step: the hooks that look at every step.
         takes_single_steps: whether all steps are looked at from now on: there is no need to ask.
     """
 
-    def __init__(self, hooks: Sequence[tf.compat.v1.train.SessionRunHook], loss: tf.Tensor) -> None:
+    def __init__(
+        self,
+        hooks: Sequence[tf.compat.v1.train.SessionRunHook],
+        loss: tf.Tensor,
+        *,
+        alone: bool = True,
+    ) -> None:
+        self._alone = alone
         looks = [look_of(hook, loss) for hook in hooks]
         self.at_every_step = [
             hook for hook, look in zip(hooks, looks, strict=True) if look is every_step
@@ -82,13 +91,20 @@ class Looks:
         self._asked, self._skipped = global_step, 0
         return self._answer
 
-    def skipped(self, steps: int) -> None:
-        """Tells the hooks that so many steps were taken without them since the last `next`."""
+    def skipped(self, steps: int, global_step: int | None = None) -> None:
+        """Tells the hooks that so many steps were taken without them since the last `next`.
+
+        Args:
+            steps: by this process.
+            global_step: that after them; None if nobody else took any.
+        """
         if self._asked is None or not steps:
             return
         self._skipped += steps
+        if global_step is None:
+            global_step = self._asked + self._skipped
         for hook in self._counting:
-            _tf.skip_steps_of_hook(hook, steps, self._asked + self._skipped)
+            _tf.skip_steps_of_hook(hook, steps, global_step)
         for tell in self._tell:
             tell(steps)
 
@@ -98,6 +114,8 @@ class Looks:
 
     def _moved_by_one(self, global_step: int) -> bool:
         assert self._asked is not None
+        if not self._alone:
+            return True
         moved = global_step - self._asked - self._skipped
         if moved == 1 or (moved == 0 and self._answer != self._asked + 1):
             return True

@@ -19,7 +19,7 @@ class Done(NamedTuple):
     """What came of some steps.
 
     Attributes:
-        steps: how many were taken.
+        steps: how many were taken here.
         loss: of the last of them, as the session gives it; None if none was taken.
         global_step: its value after them.
     """
@@ -36,8 +36,10 @@ class Steps(abc.ABC):
         feed: gives what the step in the graph has to be fed while these steps read its input; None
             if it reads that itself.
         hooks: have to be among those of the session.
+        alone: whether no other process moves the global step.
     """
 
+    alone = True
     feed: Callable[[], dict[tf.Tensor, Any]] | None = None
     hooks: Sequence[tf.compat.v1.train.SessionRunHook] = ()
 
@@ -47,7 +49,7 @@ class Steps(abc.ABC):
 
         Args:
             session: a session of the step's graph. After one was lost, a new one may be given.
-            steps: at most so many; 0 takes none.
+            steps: by how many the global step may go on at most; 0 takes none.
             deadline: no step begins after it but the first; in seconds, as `time.time()` tells.
 
         Returns:
@@ -61,6 +63,14 @@ class Steps(abc.ABC):
     @abc.abstractmethod
     def last_loss(self) -> Any:
         """The loss of the last step that `run` took before it found the end of the input."""
+
+    def steps_before_end(self, moved: int) -> int:
+        """How many steps `run` took before it found the end of the input.
+
+        Args:
+            moved: by how many the global step went on.
+        """
+        return moved
 
 
 class SingleSteps(Steps):

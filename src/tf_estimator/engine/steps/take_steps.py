@@ -19,6 +19,8 @@ from tf_estimator.engine.steps.single import Steps
 _SECONDS: Final = 0.1
 # As many steps as fit into that time.
 _MANY: Final = 1 << 30
+# The session may be lost. The next step that hooks look at finds that out, and gets a new one.
+_LOST: Final = (tf.errors.AbortedError, tf.errors.UnavailableError)
 
 
 class StepReader(v1.train.SessionRunHook):
@@ -125,7 +127,9 @@ def take_steps(
         tf.errors.OutOfRangeError, StopIteration: the input has ended.
         tf.compat.v1.train.NanLossDuringTrainingError: the loss became NaN where no hook looked.
     """
-    looks = None if unwatched is None else Looks(hooks, built.spec.loss)
+    looks = None
+    if unwatched is not None:
+        looks = Looks(hooks, built.spec.loss, alone=unwatched.alone)
     feed = built.feed or (unwatched.feed if unwatched is not None else None)
     if looks is not None and looks.at_every_step:
         logger.debug("Each step is taken by itself: %s looks at it.", looks.at_every_step[0])
@@ -155,7 +159,10 @@ def _take_unwatched(
 ) -> None:
     """Takes the steps up to one before the next look."""
     known, reader.step = reader.step, None
-    step = int(known) if reader.alone and known is not None else reader.global_step()
+    try:
+        step = int(known) if reader.alone and known is not None else reader.global_step()
+    except _LOST:
+        return
     # A thread that feeds a queue may ask to stop.
     while not session.should_stop():
         look = looks.next(step)
@@ -168,25 +175,26 @@ def _take_unwatched(
         except tf.errors.OutOfRangeError:
             # It is no end if such a thread failed, and closed its queue.
             reader.coordinator.raise_requested_exception()
-            _note_end(reader.global_step() - step, looks, unwatched, taken)
+            _note_end(step, reader.global_step(), looks, unwatched, taken)
             raise
-        except (tf.errors.AbortedError, tf.errors.UnavailableError):
-            # The session may be lost. The next step finds that out, and gets a new one.
+        except _LOST:
             return
-        looks.skipped(done.steps)
+        if not done.steps:
+            return
+        looks.skipped(done.steps, done.global_step)
         taken.steps += done.steps
-        if done.steps:
-            taken.loss = done.loss
+        taken.loss = done.loss
         step = done.global_step
         if np.any(np.isnan(taken.loss)):
             logger.error("Model diverged with loss = NaN at global step %d.", step)
             raise v1.train.NanLossDuringTrainingError
 
 
-def _note_end(steps: int, looks: Looks, unwatched: Steps, taken: Taken) -> None:
-    """Notes that the input ended after so many steps that no hook looked at."""
+def _note_end(before: int, global_step: int, looks: Looks, unwatched: Steps, taken: Taken) -> None:
+    """Notes that the input ended after the steps that no hook looked at since `before`."""
     taken.ended = True
-    looks.skipped(steps)
+    steps = unwatched.steps_before_end(global_step - before)
+    looks.skipped(steps, global_step)
     taken.steps += steps
     if steps:
         taken.loss = unwatched.last_loss()

@@ -7,6 +7,7 @@ from tf_estimator.config import RunConfig
 from tf_estimator.engine.graph import BuiltGraph
 from tf_estimator.engine.steps.compiled_loop import compiled_steps
 from tf_estimator.engine.steps.loop import CannotLoopError, GraphLoop
+from tf_estimator.engine.steps.shared import SharedSteps
 from tf_estimator.engine.steps.single import SingleSteps, Steps
 
 
@@ -26,12 +27,12 @@ def unwatched_steps(
     at_most = config.steps_per_loop
     if at_most == 1:
         return None
-    if config.num_worker_replicas + config.num_ps_replicas > 1 and at_most == "auto":
-        logger.debug("Each step is taken by itself: other processes take steps as well.")
-        return None
     if built.votes is not None:
         logger.debug("Each step is taken by itself: the workers vote in each.")
         return None
+    if config.num_worker_replicas + config.num_ps_replicas > 1 and at_most == "auto":
+        logger.debug("Steps are not put into a loop: other processes take steps as well.")
+        return SharedSteps(built.spec.train_op, built.spec.loss, built.global_step)
     otherwise = _uncompiled(built, allow_seeded=at_most != "auto")
     if not config.jit_compile or otherwise is None:
         return otherwise
