@@ -7,7 +7,7 @@ import pytest
 
 from tf_estimator import checkpoint
 
-PROGRAM = "unwatched.py"
+PROGRAM = "stepping.py"
 TRAINERS = ("chief0", "worker0")
 
 
@@ -18,7 +18,7 @@ def start(processes, tmp_path):
     def start(max_steps, timeout_secs):
         cluster = processes.cluster(
             PROGRAM,
-            [tmp_path / "model", max_steps],
+            [tmp_path / "model", max_steps, "seldom", "handler"],
             timeout_secs=timeout_secs,
             chief=1,
             worker=1,
@@ -35,7 +35,7 @@ def test_training_ends_with_max_steps(start, tmp_path):
     assert {name: task.wait() for name, task in tasks.items()} == dict.fromkeys(tasks, 0)
     taken = looked = 0
     for name in TRAINERS:
-        counts = re.search(r"took (\d+), looked at (\d+)", tasks[name].output())
+        counts = re.search(r"took (\d+) steps, looked at (\d+)", tasks[name].output())
         taken, looked = taken + int(counts[1]), looked + int(counts[2])
     # Each worker takes the step that reaches it, and one that was under way.
     assert 500 <= checkpoint.step_of_latest(str(tmp_path / "model")) <= taken <= 504

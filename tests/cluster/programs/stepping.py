@@ -3,7 +3,8 @@
     python stepping.py MODEL_DIR MAX_STEPS [HOW ...]
 
 HOW: "adopts" the state of live parameter servers; has a "handler" of SIGTERM, that stops training
-after the step; "lingers" before it closes the session; takes "long" steps.
+after the step; "lingers" before it closes the session; takes "long" steps; looks at each tenth step
+only, "seldom".
 """
 
 import signal
@@ -43,6 +44,7 @@ class Teller(v1.train.SessionRunHook):
 
     def __init__(self):
         self._stop = False
+        self._taken = self._looked = 0
         if "handler" in HOW:
             signal.signal(signal.SIGTERM, self._note)
 
@@ -57,15 +59,27 @@ class Teller(v1.train.SessionRunHook):
         return v1.train.SessionRunArgs(v1.train.get_global_step())
 
     def after_run(self, run_context, run_values):
+        self._looked += 1
         say(f"step {run_values.results}")
         if self._stop:
             run_context.request_stop()
         time.sleep(0.02)
 
+    def after_skipped_steps(self, steps):
+        self._taken += steps
+
     def end(self, session):
+        say(f"took {self._taken + self._looked} steps, looked at {self._looked}")
         say("ends")
         if "lingers" in HOW:
             time.sleep(2)
+
+
+class SeldomTeller(Teller):
+    """Looks at each tenth step."""
+
+    def next_look(self, global_step):
+        return global_step + (1 if self._stop else 10 - global_step % 10)
 
 
 def main():
@@ -81,7 +95,9 @@ def main():
     )
     tf_estimator.train_and_evaluate(
         tf_estimator.Estimator(model_fn, config=config),
-        tf_estimator.TrainSpec(input_fn, int(MAX_STEPS), hooks=[Teller()]),
+        tf_estimator.TrainSpec(
+            input_fn, int(MAX_STEPS), hooks=[SeldomTeller() if "seldom" in HOW else Teller()]
+        ),
         tf_estimator.EvalSpec(input_fn, steps=1, start_delay_secs=0, throttle_secs=0),
     )
     say("is done")
