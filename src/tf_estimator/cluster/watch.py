@@ -83,7 +83,7 @@ class StepTimes(v1.train.SessionRunHook):
         usual: how long a step takes, in seconds, on the average of the last ones; at first 0.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self.began: float | None = None
         self.last_began: float | None = None

@@ -102,8 +102,10 @@ def train(
                 _watched(config, all_hooks, run_hooks) as watch,
                 monitored_session(creator, run_hooks) as session,
             ):
-                if watch is not None and isinstance(unwatched, SharedSteps):
-                    unwatched.times = watch.hook
+                if watch is not None:
+                    reader.times = watch.hook
+                    if isinstance(unwatched, SharedSteps):
+                        unwatched.times = watch.hook
                 at_most = None if config.steps_per_loop == "auto" else config.steps_per_loop
                 with _ends_by_vote(agreement, watch):
                     take_steps(session, built, reader, all_hooks, unwatched, at_most, taken)

@@ -93,11 +93,10 @@ def main():
         experimental_max_worker_delay_secs=0,
         adopt_live_ps="adopts" in HOW,
     )
+    hook = SeldomTeller() if "seldom" in HOW else Teller()
     tf_estimator.train_and_evaluate(
         tf_estimator.Estimator(model_fn, config=config),
-        tf_estimator.TrainSpec(
-            input_fn, int(MAX_STEPS), hooks=[SeldomTeller() if "seldom" in HOW else Teller()]
-        ),
+        tf_estimator.TrainSpec(input_fn, int(MAX_STEPS), hooks=[hook]),
         tf_estimator.EvalSpec(input_fn, steps=1, start_delay_secs=0, throttle_secs=0),
     )
     say("is done")

@@ -25,7 +25,7 @@ class SharedSteps(Steps):
         global_step: a variable.
 
     Attributes:
-        times: told of each step, so that a step that does not end is noticed; None for nobody.
+        times: told of each step, so that one that does not end is noticed.
     """
 
     alone = False
@@ -40,7 +40,7 @@ class SharedSteps(Steps):
         self._moved = 1  # by the last step
         self._done = 0
         self._last_loss: Any = None
-        self.times: StepTimes | None = None
+        self.times = StepTimes()
 
     def run(self, session: tf.compat.v1.Session, steps: int, deadline: float) -> Done:
         """Takes steps until the next may take the global step on by more than `steps`; see Steps.
@@ -73,16 +73,17 @@ class SharedSteps(Steps):
         return self._done
 
     def _steps(self, steps: int, deadline: float) -> Done:
-        at, times = int(self._read()), self.times
+        times = self.times
+        times.begins()
+        at = int(self._read())
+        times.ends()
         until = at + steps
         self._done, loss = 0, None
         while at + self._moved <= until:
             before = at
-            if times is not None:
-                times.begins()
+            times.begins()
             loss, at = self._step()
-            if times is not None:
-                times.ends()
+            times.ends()
             self._moved = max(1, at - before)
             self._done += 1
             self._last_loss = loss

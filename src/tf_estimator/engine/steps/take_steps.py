@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_estimator._tf import logger, v1
+from tf_estimator.cluster.watch import StepTimes
 from tf_estimator.engine.graph import BuiltGraph
 from tf_estimator.engine.steps.looks import Looks
 from tf_estimator.engine.steps.single import Steps
@@ -39,6 +40,7 @@ class StepReader(v1.train.SessionRunHook):
         alone: whether nothing but the steps that training takes moves the global step; to be set.
         session: the plain session; hooks do not see what is run in it.
         coordinator: of the threads of the session, one of which may have failed.
+        times: told when the global step is read, which in a cluster may not end.
     """
 
     def __init__(self, loss: tf.Tensor, global_step: tf.Variable) -> None:
@@ -50,6 +52,7 @@ class StepReader(v1.train.SessionRunHook):
         self.session: Any = None
         self.coordinator: Any = None
         self._read: Any = None
+        self.times = StepTimes()
 
     def after_create_session(
         self, session: tf.compat.v1.Session, coord: tf.train.Coordinator
@@ -73,7 +76,10 @@ class StepReader(v1.train.SessionRunHook):
 
     def global_step(self) -> int:
         """The number of steps that are done."""
-        return int(self._read())
+        self.times.begins()
+        step = int(self._read())
+        self.times.ends()
+        return step
 
     def step_after_look(self) -> int:
         """What it was after the step that was just looked at."""
