@@ -2,6 +2,8 @@
 
 import contextlib
 import socket
+import time
+from collections.abc import Callable
 from typing import Final
 
 import tensorflow as tf
@@ -11,6 +13,11 @@ from tf_estimator._tf import logger
 from tf_estimator.cluster import multi_worker
 from tf_estimator.cluster.probe import Answer, probe
 from tf_estimator.config import RunConfig, default_session_config
+
+# How long the port of this task may be taken, in seconds, and how often it is tried: a process that
+# was there before, and was told to end, may not be gone yet.
+_TAKEN_SECS: Final = 3.0
+_TRY_EVERY_SECS: Final = 0.1
 
 # By role, index and cluster. A server can neither be stopped nor be started a second time, and
 # those who hold sessions on it need not know it: so it is kept as long as the process lives.
@@ -43,7 +50,7 @@ def start_server(config: RunConfig) -> tf.distribute.Server | None:
         return None
     address, key = _address(config), _key(config)
     if key not in _servers:
-        _check_port_is_free(address)
+        wait_for_port(address)
         _servers[key] = _started(config, address)
         logger.info(
             "The server of %s %d listens at %s. It listens on all network interfaces, and takes "
@@ -107,9 +114,40 @@ def _session_config(config: RunConfig) -> tf.compat.v1.ConfigProto:
     return adapted
 
 
-def _check_port_is_free(address: str) -> None:
-    """Raises if something listens at the port: two servers of gRPC would share it silently."""
+def wait_for_port(
+    address: str,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Waits some seconds until nothing listens at a port: two servers of gRPC would share it.
+
+    Args:
+        address: "host:port" of this machine.
+        clock: tells the time in seconds, and never goes back.
+        sleep: waits a number of seconds.
+
+    Raises:
+        OSError: the port is still taken.
+    """
     port = int(address.rpartition(":")[2])
+    give_up, is_said = clock() + _TAKEN_SECS, False
+    while (error := _error_of_port(port)) is not None:
+        if clock() >= give_up:
+            raise _port_is_taken(address, error) from error
+        if not is_said:
+            is_said = True
+            logger.warning(
+                "The port of this task's address %s is taken (%s). It is tried again for %g s: a "
+                "process that was there before may be about to end.",
+                address,
+                error.strerror,
+                _TAKEN_SECS,
+            )
+        sleep(_TRY_EVERY_SECS)
+
+
+def _error_of_port(port: int) -> OSError | None:
+    """Why a server could not listen at a port; None if it could."""
     for family, everywhere in ((socket.AF_INET6, "::"), (socket.AF_INET, "0.0.0.0")):
         with contextlib.ExitStack() as stack:
             try:
@@ -121,7 +159,8 @@ def _check_port_is_free(address: str) -> None:
             try:
                 probe.bind((everywhere, port))
             except OSError as error:
-                raise _port_is_taken(address, error) from error
+                return error
+    return None
 
 
 def _port_is_taken(address: str, error: OSError) -> OSError:

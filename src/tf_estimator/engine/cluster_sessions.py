@@ -43,7 +43,7 @@ class ChiefSessionCreator(v1.train.SessionCreator):
 
     def __init__(self, built: BuiltGraph, config: RunConfig, restoring: RestoringCreator) -> None:
         self._built, self._config, self._restoring = built, config, restoring
-        self._is_adopted = False
+        self._is_adopted = self._had_session = False
 
     def has_all_of(self, checkpoint_path: str) -> bool:
         """Whether the session came from this checkpoint, and the graph has just what that holds."""
@@ -56,10 +56,13 @@ class ChiefSessionCreator(v1.train.SessionCreator):
             UnreachableError: a parameter server does not answer.
             RuntimeError: the server of this task does not run.
         """
-        _wait_for(parameter_servers(self._config.tf_config), self._config)
+        servers = parameter_servers(self._config.tf_config)
+        _wait_for(servers, self._config, were_there=self._had_session)
         session = self._adopted() if self._config.adopt_live_ps else None
         self._is_adopted = session is not None
-        return self._restoring.create_session() if session is None else session
+        session = self._restoring.create_session() if session is None else session
+        self._had_session = True
+        return session
 
     def _adopted(self) -> tf.compat.v1.Session | None:
         """A session on the variables as the parameter servers have them, if they have all."""
@@ -99,6 +102,7 @@ class WorkerSessionCreator(v1.train.SessionCreator):
         self, built: BuiltGraph, config: RunConfig, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._built, self._config, self._clock = built, config, clock
+        self._had_session = False
 
     def create_session(self) -> tf.compat.v1.Session:
         """A session in which every variable has its value.
@@ -114,9 +118,10 @@ class WorkerSessionCreator(v1.train.SessionCreator):
         needed = servers
         give_up = self._clock() + (config.session_creation_timeout_secs or float("inf"))
         while True:
-            _wait_for(needed, config)
+            _wait_for(needed, config, were_there=self._had_session)
             session = self._ready_session()
             if session is not None:
+                self._had_session = True
                 return session
             if self._clock() >= give_up:
                 raise tf.errors.DeadlineExceededError(
@@ -152,8 +157,8 @@ class WorkerSessionCreator(v1.train.SessionCreator):
             return None
 
 
-def _wait_for(peers: list[Peer], config: RunConfig) -> None:
+def _wait_for(peers: list[Peer], config: RunConfig, *, were_there: bool) -> None:
     # In the other environment it is not known how the tasks talk to each other.
     if peers and config.tf_config.environment != "google":
         check_server(config)
-        wait_for(peers, config.tf_config.timeout_secs)
+        wait_for(peers, config.tf_config.timeout_secs, were_there=were_there)
