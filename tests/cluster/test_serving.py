@@ -105,12 +105,24 @@ def test_it_does_not_wait_for_ever(make_config):
     assert 600 <= world.now < 610
 
 
-def test_a_job_that_was_done_before_may_be_this_one(make_config):
+@pytest.mark.parametrize("before", [None, 100])
+def test_one_that_is_restarted_after_an_early_end_waits_for_another_job_and_ends(
+    make_config, before, caplog
+):
+    caplog.set_level("INFO")
     config = make_config()
-    job_end.end(config.model_dir, job_end.begin(config.model_dir), "so it was")
-    world = World()
-    with pytest.raises(UnreachableError, match="nobody has begun another one for 60 s"):
-        world.serve(config)
+    job_end.end(config.model_dir, job_end.begin(config.model_dir, before), "so it was")
+    assert World().serve(config, before) == 60
+    assert "nobody has begun another one for 60 s. So it was this job" in caplog.text
+
+
+@pytest.mark.parametrize(("before", "now"), [(100, 200), (100, None), (None, 200)])
+def test_a_job_that_was_done_before_with_other_max_steps_is_not_this_one(make_config, before, now):
+    config = make_config()
+    job_end.end(config.model_dir, job_end.begin(config.model_dir, before), "so it was")
+    message = f"for 60 s. Its max_steps was {before}, and that of this task is {now}, whose chief"
+    with pytest.raises(UnreachableError, match=message):
+        World().serve(config, now)
 
 
 def test_a_chief_that_comes_later_than_the_server_is_waited_for(make_config):

@@ -6,7 +6,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tf_estimator.config import Cluster
+from tf_estimator.config import Cluster, RunConfig
 
 CHIEF = {"chief": ["c:1"], "worker": ["w:1", "w:2"], "ps": ["p:1", "p:2"]}
 MASTER = {"master": ["m:1"], "worker": ["w:1"], "ps": ["p:1"]}
@@ -129,6 +129,30 @@ def test_timeout_secs_is_10_if_nothing_else_is_said():
     assert Cluster().timeout_secs == 10
     assert Cluster.parse({"timeout_secs": None}).timeout_secs == 10
     assert Cluster.from_json('{"timeout_secs": 3}') == Cluster(timeout_secs=3.0)
+
+
+@pytest.mark.parametrize(
+    ("entries", "variable", "secs"),
+    [
+        ({}, "300", 300),
+        ({}, " 0.5 ", 0.5),
+        ({}, "", 10),
+        ({"timeout_secs": None}, "300", 300),
+        ({"timeout_secs": 7}, "300", 7),
+    ],
+)
+def test_where_tf_config_says_no_timeout_a_variable_does(monkeypatch, entries, variable, secs):
+    monkeypatch.setenv("TF_CONFIG", json.dumps(entries))
+    monkeypatch.setenv("TF_ESTIMATOR_TIMEOUT_SECS", variable)
+    assert Cluster.from_environment().timeout_secs == secs
+    assert RunConfig().tf_config.timeout_secs == secs
+
+
+@pytest.mark.parametrize("variable", ["0", "-1", "nan", "inf", "5 min", "10s"])
+def test_a_timeout_in_the_variable_is_a_number_above_0(variable):
+    rule = rf"variable TF_ESTIMATOR_TIMEOUT_SECS must be a number of .* received '{variable}' .str.. For"
+    with pytest.raises(ValueError, match=rule):
+        Cluster.from_environment({"TF_ESTIMATOR_TIMEOUT_SECS": variable})
 
 
 @pytest.mark.parametrize(

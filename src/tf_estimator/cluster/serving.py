@@ -42,8 +42,8 @@ def serve(
         ask: finds out whether the server at an address answers.
 
     Raises:
-        UnreachableError: no task that trains was there for session_creation_timeout_secs; or it is
-            only presumed that the job is done, see JobEnd.
+        UnreachableError: no task that trains was there for session_creation_timeout_secs; or the
+            job that is done is another one, see JobEnd.check.
     """
     trainers = Trainers(config, ask)
     why = _why_done(config, max_steps, trainers, clock, sleep)
@@ -82,7 +82,7 @@ def _why_done(
     clock: Callable[[], float],
     sleep: Callable[[float], None],
 ) -> str:
-    end = JobEnd.of_task(config, clock)
+    end = JobEnd.of_task(config, max_steps, clock)
     patience_secs = config.session_creation_timeout_secs or float("inf")
     heard = next_probe = clock()
     while (why := end.why()) is None:

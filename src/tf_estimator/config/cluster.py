@@ -2,14 +2,14 @@
 
 import dataclasses
 import json
-import math
+import os
 from collections.abc import Mapping
 from typing import Any, Final, final
 
 import tensorflow as tf
 
 from tf_estimator import _checks
-from tf_estimator.config import addresses
+from tf_estimator.config import addresses, timeout
 
 _EXAMPLE: Final = (
     'For example: {"cluster": {"chief": ["host0:2222"], "worker": ["host1:2222"], '
@@ -60,7 +60,7 @@ class Cluster:
             else starts the servers.
         model_dir: The "model_dir" entry, or None.
         timeout_secs: The "timeout_secs" entry: how many seconds a task may be out of reach before
-            the others give up. 10 if there is none.
+            the others give up. If there is none, see `from_environment`.
     """
 
     cluster_spec: tf.train.ClusterSpec = dataclasses.field(
@@ -73,14 +73,40 @@ class Cluster:
     service: Mapping[str, Any] | None = dataclasses.field(default=None, hash=False)
     environment: str = ""
     model_dir: str | None = None
-    timeout_secs: float = 10.0
+    timeout_secs: float = timeout.DEFAULT_SECS
 
     @classmethod
-    def from_json(cls, text: str) -> "Cluster":
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Cluster":
+        """The Cluster that the variable TF_CONFIG describes, as RunConfig reads it.
+
+        Where TF_CONFIG has no "timeout_secs", as others may write it, it is the number in the
+        variable TF_ESTIMATOR_TIMEOUT_SECS, or else 10.
+
+        Args:
+            environment: The variables; those of this process if not given.
+
+        Returns:
+            A Cluster.
+
+        Raises:
+            ValueError: TF_ESTIMATOR_TIMEOUT_SECS is no number above 0, or for the reasons of
+                `parse`.
+            TypeError: For the reasons of `parse`.
+
+        Example:
+            >>> Cluster.from_environment({"TF_ESTIMATOR_TIMEOUT_SECS": "300"})
+            Cluster(timeout_secs=300.0)
+        """
+        timeout_secs = timeout.of_environment(environment)
+        return cls.from_json(environment.get("TF_CONFIG", "{}"), timeout_secs)
+
+    @classmethod
+    def from_json(cls, text: str, timeout_secs: float = timeout.DEFAULT_SECS) -> "Cluster":
         """The Cluster that the text of a TF_CONFIG variable describes.
 
         Args:
             text: A JSON object; its entries are those of `parse`.
+            timeout_secs: As for `parse`.
 
         Returns:
             A Cluster.
@@ -104,10 +130,12 @@ class Cluster:
         except (RecursionError, ValueError) as error:  # Nested too deeply, or a number too long.
             rule = "must be a JSON object that can be read"
             raise _checks.wrong_value("TF_CONFIG", rule, text, f"{error}. {_EXAMPLE}") from error
-        return cls.parse(tf_config)
+        return cls.parse(tf_config, timeout_secs)
 
     @classmethod
-    def parse(cls, tf_config: Mapping[str, Any]) -> "Cluster":
+    def parse(
+        cls, tf_config: Mapping[str, Any], timeout_secs: float = timeout.DEFAULT_SECS
+    ) -> "Cluster":
         """The Cluster that a TF_CONFIG mapping describes. Reads nothing but its argument.
 
         Args:
@@ -126,6 +154,7 @@ class Cluster:
                 "timeout_secs": how many seconds a task may be out of reach before the others give
                 up, above 0. Ours.
                 None in place of a string or of "service" is the same as no entry.
+            timeout_secs: What counts if `tf_config` has no "timeout_secs".
 
         Returns:
             A Cluster.
@@ -167,7 +196,7 @@ class Cluster:
             service=_service(tf_config.get("service")),
             environment=_string(tf_config, "environment") or "",
             model_dir=_model_dir(tf_config),
-            timeout_secs=_timeout_secs(tf_config.get("timeout_secs")),
+            timeout_secs=timeout.of_entry(tf_config.get("timeout_secs")) or timeout_secs,
         )
 
     def check_addresses(self) -> None:
@@ -274,18 +303,6 @@ def _model_dir(tf_config: Mapping[str, Any]) -> str | None:
         hint = 'Leave it out, or name a folder: "model_dir": "/path/to/model".'
         raise _checks.wrong_value('"model_dir" in TF_CONFIG', "must be non-empty", value, hint)
     return value
-
-
-def _timeout_secs(value: Any) -> float:
-    if value is None:
-        return _ALONE.timeout_secs
-    subject, rule = '"timeout_secs" in TF_CONFIG', "must be a number of seconds above 0"
-    hint = 'For example: "timeout_secs": 10.'
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise _checks.wrong_type(subject, rule, value, hint)
-    if not 0 < value < math.inf:  # As NaN is not.
-        raise _checks.wrong_value(subject, rule, value, hint)
-    return float(value)
 
 
 def _jobs(cluster: Any) -> dict[str, dict[int, str]]:

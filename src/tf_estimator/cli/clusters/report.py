@@ -4,7 +4,7 @@ import collections
 import difflib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, final
 
 from tf_estimator.cluster import probe
@@ -56,7 +56,7 @@ class Report:
 
 
 def report(
-    text: str | None,
+    environment: Mapping[str, str],
     wait_secs: float = 0.0,
     ask: Callable[[str], Answer] = probe.probe,
     clock: Callable[[], float] = time.monotonic,
@@ -65,18 +65,18 @@ def report(
     """Looks at a TF_CONFIG and asks the other tasks.
 
     Args:
-        text: the variable; None if it is not set.
+        environment: the variables, TF_CONFIG perhaps among them.
         wait_secs: how long to ask again until all answer.
         ask: finds out whether a server is at an address.
         clock: tells the time in seconds.
         sleep: waits a number of seconds.
     """
-    found = Report()
+    found, text = Report(), environment.get("TF_CONFIG")
     if text is None:
         found.lines.append("TF_CONFIG is not set: a process trains, evaluates and saves alone.")
         return found
     try:
-        cluster = Cluster.from_json(text)
+        cluster = Cluster.from_environment(environment)
     except (TypeError, ValueError) as error:
         found.problems.append(str(error))
         return found
