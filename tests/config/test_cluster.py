@@ -252,6 +252,39 @@ def test_from_json_says_where_the_text_is_no_json(text, message):
         Cluster.from_json(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("", "Unset the variable to train in one process"),
+        (json.dumps(json.dumps(tf_config(CHIEF, "ps"))), "It is quoted twice: take the outer"),
+        (json.dumps(tf_config(CHIEF, "Worker")), '"type": "worker"'),
+        (json.dumps(tf_config(CHIEF, "workers")), '"type": "worker"'),
+        (json.dumps(tf_config(CHIEF, "gpu")), '"type": "chief"'),
+        (json.dumps(tf_config(CHIEF, "worker", 7)), '"index": 1. Every task needs its address'),
+        (json.dumps(tf_config({"Chief": ["a:1"]}, "Chief")), 'Write "chief" for "Chief"'),
+        ('{"model_dir": 3}', 'For example: "model_dir": "/path/to/model"'),
+        ('{"session_master": 3}', 'For example: "session_master": "grpc://host0:2222"'),
+    ],
+)
+def test_an_error_shows_what_is_right(text, hint):
+    with pytest.raises((TypeError, ValueError)) as raised:
+        Cluster.from_json(text)
+    assert hint in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "hint"),
+    [
+        ("a:1,b:2", r'Make each a string of its own: \["a:1", "b:2"\]'),
+        ("a:1/", "Leave out the slash"),
+    ],
+)
+def test_an_address_that_is_none_shows_what_is_right(address, hint):
+    cluster = Cluster.parse(tf_config({**CHIEF, "ps": [address]}, "chief"))
+    with pytest.raises(ValueError, match=hint):
+        cluster.check_addresses()
+
+
 def test_from_json_wants_an_object():
     with pytest.raises(TypeError, match=r"TF_CONFIG must be a JSON object.*received \[1\]"):
         Cluster.from_json("[1]")

@@ -11,7 +11,10 @@ import tensorflow as tf
 from tf_estimator import _checks
 from tf_estimator._tf import logger
 from tf_estimator.cluster import multi_worker
+from tf_estimator.cluster.away import in_words
+from tf_estimator.cluster.peers import Peer
 from tf_estimator.cluster.probe import Answer, probe
+from tf_estimator.cluster.waiting import UnreachableError, ask, wait_for
 from tf_estimator.config import RunConfig, default_session_config
 
 # How long the port of this task may be taken, in seconds, and how often it is tried: a process that
@@ -63,23 +66,34 @@ def start_server(config: RunConfig) -> tf.distribute.Server | None:
 
 
 def check_server(config: RunConfig) -> None:
-    """Raises if the server of this task, which its sessions need, does not run.
+    """Raises unless sessions can reach the server of this task, which they need as any other does.
 
     Args:
         config: tells the cluster and the task.
 
     Raises:
-        RuntimeError: nothing listens at the task's address; sessions would wait for it for ever.
+        RuntimeError: nothing listens at the task's address, and this process has started no server.
+        UnreachableError: the task's address does not lead to its server.
     """
-    if not config.cluster_spec or _key(config) in _servers:
+    if not config.cluster_spec or config.master != f"grpc://{_address(config)}":
         return
-    address = _address(config)
-    if config.master == f"grpc://{address}" and probe(address) is Answer.REFUSED:
+    own = Peer(config.task_type, config.task_id, _address(config))
+    if _key(config) not in _servers and probe(own.address) is Answer.REFUSED:
         raise RuntimeError(
-            f"The server of {config.task_type} {config.task_id} does not run: nothing listens at "
-            f"{address}. Call train_and_evaluate, which starts it; or start a tf.distribute.Server "
-            "before Estimator.train, or take TF_CONFIG away to train in one process."
+            f"The server of {own.job} {own.index} does not run: nothing listens at "
+            f"{own.address}. Call train_and_evaluate, which starts it; or start a "
+            "tf.distribute.Server before Estimator.train, or take TF_CONFIG away to train in one "
+            "process."
         )
+    timeout_secs = config.tf_config.timeout_secs
+    try:
+        wait_for([own], timeout_secs)
+    except UnreachableError:
+        raise UnreachableError(
+            f"The address of this task in TF_CONFIG does not lead to it: {in_words(ask([own]))}, "
+            f"and has done so for {timeout_secs:g} s. The other tasks, and TensorFlow in this one, "
+            "reach the task by that address: name this machine there, in all tasks the same."
+        ) from None
 
 
 def _address(config: RunConfig) -> str:

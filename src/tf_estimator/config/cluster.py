@@ -1,6 +1,7 @@
 """Cluster: what a TF_CONFIG says about the machines of a job, and which of them this is."""
 
 import dataclasses
+import difflib
 import json
 import os
 from collections.abc import Mapping
@@ -15,6 +16,15 @@ _EXAMPLE: Final = (
     'For example: {"cluster": {"chief": ["host0:2222"], "worker": ["host1:2222"], '
     '"ps": ["host2:2222"]}, "task": {"type": "worker", "index": 0}}'
 )
+
+# Values of the entries that are strings, to show.
+_STRINGS: Final = {
+    "session_master": "grpc://host0:2222",
+    "eval_session_master": "grpc://host0:2222",
+    "environment": "cloud",
+    "model_dir": "/path/to/model",
+}
+_QUOTED_TWICE: Final = "It is quoted twice: take the outer quotes away. "
 
 
 @final
@@ -124,12 +134,15 @@ class Cluster:
         except json.JSONDecodeError as error:
             near = text[max(error.pos - 20, 0) : error.pos + 20]
             where = f"{error.msg} at line {error.lineno}, column {error.colno}, near {near!r}."
+            if not text.strip():
+                where = "Unset the variable to train in one process."
             raise _checks.wrong_value(
                 "TF_CONFIG", "must be a JSON object", text, f"{where} {_EXAMPLE}"
             ) from error
         except (RecursionError, ValueError) as error:  # Nested too deeply, or a number too long.
             rule = "must be a JSON object that can be read"
             raise _checks.wrong_value("TF_CONFIG", rule, text, f"{error}. {_EXAMPLE}") from error
+        _mapping("TF_CONFIG", tf_config, _QUOTED_TWICE if isinstance(tf_config, str) else "")
         return cls.parse(tf_config, timeout_secs)
 
     @classmethod
@@ -277,16 +290,17 @@ class Cluster:
 _ALONE: Final = Cluster()
 
 
-def _mapping(subject: str, value: Any) -> Mapping[str, Any]:
+def _mapping(subject: str, value: Any, hint: str = "") -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise _checks.wrong_type(subject, "must be a JSON object (a dict)", value, _EXAMPLE)
+        raise _checks.wrong_type(subject, "must be a JSON object (a dict)", value, hint + _EXAMPLE)
     return value
 
 
 def _string(tf_config: Mapping[str, Any], key: str) -> str | None:
     value = tf_config.get(key)
     if value is not None and not isinstance(value, str):
-        raise _checks.wrong_type(f'"{key}" in TF_CONFIG', "must be a string", value)
+        hint = f'For example: "{key}": "{_STRINGS[key]}".'
+        raise _checks.wrong_type(f'"{key}" in TF_CONFIG', "must be a string", value, hint)
     return value
 
 
@@ -320,6 +334,9 @@ def _jobs(cluster: Any) -> dict[str, dict[int, str]]:
     if not heads:
         rule = 'must have exactly one "chief" task'
         hint = 'Name the first of the workers "chief". ' if TaskType.WORKER in jobs else ""
+        for job in jobs:
+            if job.lower() in _HEADS:
+                hint = f'Write "{job.lower()}" for "{job}". '
         raise _checks.wrong_value('"cluster" in TF_CONFIG', rule, cluster, hint + _EXAMPLE)
     [head] = heads
     if list(jobs[head]) != [0]:
@@ -374,10 +391,15 @@ def _task_in(jobs: dict[str, dict[int, str]], task: Mapping[str, Any]) -> tuple[
         return task_type, task_id  # It may be listed in the cluster or not.
     if task_type not in jobs:
         rule = f"must be evaluator or one of the cluster's jobs {sorted(jobs)}"
-        raise _checks.wrong_value(subject, rule, task_type)
+        meant = difflib.get_close_matches(task_type.lower(), [*jobs, TaskType.EVALUATOR], 1)
+        hint = f'For example: "type": "{(meant or sorted(jobs))[0]}".'
+        raise _checks.wrong_value(subject, rule, task_type, hint)
     if task_id not in jobs[task_type]:
-        rule = f"must be one of the indices of {task_type}, {sorted(jobs[task_type])}"
-        raise _checks.wrong_value('"index" of "task" in TF_CONFIG', rule, index)
+        indices = sorted(jobs[task_type])
+        rule = f"must be one of the indices of {task_type}, {indices}"
+        hint = f'For example: "index": {indices[-1]}. ' if indices else ""
+        hint += 'Every task needs its address in "cluster".'
+        raise _checks.wrong_value('"index" of "task" in TF_CONFIG', rule, index, hint)
     return task_type, task_id
 
 
