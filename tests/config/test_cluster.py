@@ -150,7 +150,7 @@ def test_where_tf_config_says_no_timeout_a_variable_does(monkeypatch, entries, v
 
 @pytest.mark.parametrize("variable", ["0", "-1", "nan", "inf", "5 min", "10s"])
 def test_a_timeout_in_the_variable_is_a_number_above_0(variable):
-    rule = rf"variable TF_ESTIMATOR_TIMEOUT_SECS must be a number of .* received '{variable}' .str.. For"
+    rule = rf"variable TF_ESTIMATOR_TIMEOUT_SECS must be a number .* received '{variable}' .* For"
     with pytest.raises(ValueError, match=rule):
         Cluster.from_environment({"TF_ESTIMATOR_TIMEOUT_SECS": variable})
 
@@ -270,6 +270,13 @@ def test_an_error_shows_what_is_right(text, hint):
     with pytest.raises((TypeError, ValueError)) as raised:
         Cluster.from_json(text)
     assert hint in str(raised.value)
+
+
+def test_an_entry_with_a_slip_of_the_pen_is_told_of(caplog):
+    # It is passed over, as ever, and each task would train alone.
+    assert Cluster.from_json('{"clusters": {"chief": ["a:1"]}, "rpc_layer": "grpc"}') == Cluster()
+    said = [record.getMessage() for record in caplog.records]
+    assert said == ['"clusters" is no entry of TF_CONFIG. Is "cluster" meant?']
 
 
 @pytest.mark.parametrize(

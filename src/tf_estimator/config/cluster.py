@@ -10,6 +10,7 @@ from typing import Any, Final, final
 import tensorflow as tf
 
 from tf_estimator import _checks
+from tf_estimator._tf import logger
 from tf_estimator.config import addresses, timeout
 
 _EXAMPLE: Final = (
@@ -17,7 +18,19 @@ _EXAMPLE: Final = (
     '"ps": ["host2:2222"]}, "task": {"type": "worker", "index": 0}}'
 )
 
-# Values of the entries that are strings, to show.
+ENTRIES: Final = (
+    "cluster",
+    "task",
+    "session_master",
+    "eval_session_master",
+    "service",
+    "environment",
+    "model_dir",
+    "timeout_secs",
+)
+"""The entries of TF_CONFIG that mean something here."""
+
+# Values of those that are strings, to show.
 _STRINGS: Final = {
     "session_master": "grpc://host0:2222",
     "eval_session_master": "grpc://host0:2222",
@@ -143,6 +156,9 @@ class Cluster:
             rule = "must be a JSON object that can be read"
             raise _checks.wrong_value("TF_CONFIG", rule, text, f"{error}. {_EXAMPLE}") from error
         _mapping("TF_CONFIG", tf_config, _QUOTED_TWICE if isinstance(tf_config, str) else "")
+        for word in set(tf_config) - set(ENTRIES):
+            if meant := difflib.get_close_matches(word, ENTRIES, 1):
+                logger.warning('"%s" is no entry of TF_CONFIG. Is "%s" meant?', word, meant[0])
         return cls.parse(tf_config, timeout_secs)
 
     @classmethod

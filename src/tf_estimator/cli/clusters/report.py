@@ -11,17 +11,8 @@ from tf_estimator.cluster import probe
 from tf_estimator.cluster.peers import Peer, all_peers
 from tf_estimator.cluster.probe import Answer
 from tf_estimator.config import Cluster
+from tf_estimator.config.cluster import ENTRIES
 
-_ENTRIES: Final = (
-    "cluster",
-    "task",
-    "session_master",
-    "eval_session_master",
-    "service",
-    "environment",
-    "model_dir",
-    "timeout_secs",
-)
 _DUTIES: Final = {
     "chief": "It trains, and writes the checkpoints and summaries.",
     "master": "It trains and evaluates, and writes the checkpoints and summaries.",
@@ -110,7 +101,7 @@ def _tell_oddities(found: Report, text: str) -> None:
         for key in twice
     )
     for words, known, what in (
-        (tf_config, _ENTRIES, "entry of TF_CONFIG"),
+        (tf_config, ENTRIES, "entry of TF_CONFIG"),
         (tf_config.get("cluster", {}), tuple(_DUTIES), "role of train_and_evaluate"),
     ):
         for word in words:
