@@ -109,6 +109,36 @@ def test_a_task_that_is_killed_and_started_again_joins_the_others(
         assert lost <= 1
 
 
+def test_a_server_whose_machine_lost_power_in_a_step_is_missed_and_found_again(
+    processes, tmp_path, lost_steps
+):
+    args = [tmp_path / "model", 10_000, "handler"]
+    cluster = processes.cluster(PROGRAM, args, timeout_secs=12, chief=1, ps=1)
+    cluster.start("ps").wait_for("listens at", PATIENCE)
+    # The chief reaches the ps through a relay, that can be cut as a machine is that loses power.
+    real, (relayed,) = cluster.spec["ps"], processes.ports(1)
+    relay = processes.start("relay.py", [relayed, real[0].rpartition(":")[2]])
+    relay.wait_for("relays", PATIENCE)
+    cluster.spec["ps"] = [f"127.0.0.1:{relayed}"]
+    chief = cluster.start("chief")
+    wait_for_step(chief, SAVE_EVERY + 5)
+    begin = time.monotonic()
+    relay.kill(signal.SIGUSR2)
+    relay.wait_for("off", PATIENCE)
+    taken = len(steps(chief))
+    cluster.tasks["ps0"].end()
+    cluster.spec["ps"] = real
+    cluster.start("ps").wait_for("listens at", PATIENCE)
+    chief.wait_for("refuses the connection", PATIENCE)
+    relay.kill(signal.SIGUSR2)
+    chief.wait_for("has a session", PATIENCE, count=2)
+    wait_for_steps(chief, taken + 1)
+    secs = time.monotonic() - begin
+    chief.kill(signal.SIGTERM)
+    assert [task.wait(PATIENCE) for task in cluster.tasks.values()] == [0, 0]
+    assert lost_steps("machine of a ps without power for a while", secs) <= SAVE_EVERY + 3
+
+
 @pytest.mark.parametrize("job", ["worker", "ps", "chief"])
 def test_a_task_that_is_frozen_for_a_while_goes_on(start, lost_steps, job):
     cluster = start(10_000, "handler", timeout_secs=12)

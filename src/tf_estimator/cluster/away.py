@@ -22,11 +22,13 @@ class Away:
         since: when it was first found away, in seconds of some clock.
         gone_since: since when it has been dead, as far as can be seen; None while it may be frozen.
         said: what the log said of it last.
+        was_gone: whether it was there before and then dead, as far as can be seen.
     """
 
     since: float
     gone_since: float | None = None
     said: Answer | None = None
+    was_gone: bool = False
 
     def rest_secs(
         self, answer: Answer, now: float, timeout_secs: float, *, is_to_come: bool = False
@@ -39,6 +41,7 @@ class Away:
             timeout_secs: how long a peer may be away; PATIENCE times that, if it is frozen.
             is_to_come: it was never there yet, and so may take as long as a frozen one.
         """
+        self.was_gone |= answer is not Answer.SILENT and not is_to_come
         if answer is Answer.SILENT or is_to_come:
             self.gone_since = None
             return self.since + PATIENCE * timeout_secs - now

@@ -113,6 +113,7 @@ class Watch:
         clock: tells the time in seconds, and never goes back.
         ask: asks peers whether they are there.
         leave: ends the process with an exit code and last words.
+        knock: told of a peer that was dead and answers again: see the module `knock`.
 
     Attributes:
         hook: to be one of the first hooks of the session, if there is one.
@@ -127,9 +128,10 @@ class Watch:
         clock: Callable[[], float] = time.monotonic,
         ask: Ask = ask,
         leave: Callable[[int, str], None] = leave,
+        knock: Callable[[Peer], None] = lambda peer: None,
     ) -> None:
         self._needed, self._timeout_secs, self._why_done = needed, timeout_secs, why_done
-        self._clock, self._ask, self._leave = clock, ask, leave
+        self._clock, self._ask, self._leave, self._knock = clock, ask, leave, knock
         self._seen: set[Peer] = set()
         self._away: dict[Peer, Away] = {}
         self._signal: tuple[int, float] | None = None
@@ -164,6 +166,8 @@ class Watch:
             away = self._away.pop(peer, None)
             if away and away.said:
                 logger.info("%s answers again, after %.0f s.", peer, now - away.since)
+            if away and away.was_gone:
+                self._knock(peer)
             return
         away = self._away.setdefault(peer, Away(now))
         is_to_come = peer not in self._seen
@@ -269,6 +273,7 @@ def watching(
     needed: Sequence[Peer],
     timeout_secs: float,
     why_done: Callable[[], str | None] = lambda: None,
+    knock: Callable[[Peer], None] = lambda peer: None,
 ) -> Iterator[Watch]:
     """Watches over the peers of a task in a thread, in a `with` around its session.
 
@@ -276,8 +281,10 @@ def watching(
         needed: the peers that this task cannot do without.
         timeout_secs: how long one of them may be away.
         why_done: says why the job is done, as a sentence without its full stop; None until then.
+        knock: told of a peer that was dead and answers again.
     """
-    watch, ears, over = Watch(needed, timeout_secs, why_done=why_done), _Ears(), threading.Event()
+    watch = Watch(needed, timeout_secs, why_done=why_done, knock=knock)
+    ears, over = _Ears(), threading.Event()
 
     def keep_looking() -> None:
         with ears:

@@ -3,7 +3,7 @@
     python stepping.py MODEL_DIR MAX_STEPS [HOW ...]
 
 HOW: "adopts" the state of live parameter servers; has a "handler" of SIGTERM, that stops training
-after the step; "lingers" before it closes the session; takes "long" steps.
+after the step; "lingers" before it closes the session.
 """
 
 import signal
