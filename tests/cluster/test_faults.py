@@ -116,8 +116,9 @@ def test_a_server_whose_machine_lost_power_in_a_step_is_missed_and_found_again(
     cluster = processes.cluster(PROGRAM, args, timeout_secs=12, chief=1, ps=1)
     cluster.start("ps").wait_for("listens at", PATIENCE)
     # The chief reaches the ps through a relay, that can be cut as a machine is that loses power.
-    real, (relayed,) = cluster.spec["ps"], processes.ports(1)
-    relay = processes.start("relay.py", [relayed, real[0].rpartition(":")[2]])
+    relayed, other = processes.ports(2)
+    ports = [relayed, cluster.spec["ps"][0].rpartition(":")[2], other]
+    relay = processes.start("relay.py", ports)
     relay.wait_for("relays", PATIENCE)
     cluster.spec["ps"] = [f"127.0.0.1:{relayed}"]
     chief = cluster.start("chief")
@@ -126,8 +127,8 @@ def test_a_server_whose_machine_lost_power_in_a_step_is_missed_and_found_again(
     relay.kill(signal.SIGUSR2)
     relay.wait_for("off", PATIENCE)
     taken = len(steps(chief))
-    cluster.tasks["ps0"].end()
-    cluster.spec["ps"] = real
+    cluster.tasks["ps0"].kill(signal.SIGSTOP)  # It would close its connections if it were killed.
+    cluster.spec["ps"] = [f"127.0.0.1:{other}"]
     cluster.start("ps").wait_for("listens at", PATIENCE)
     chief.wait_for("refuses the connection", PATIENCE)
     relay.kill(signal.SIGUSR2)

@@ -1,10 +1,10 @@
 """A relay in front of a server, whose machine can lose power: half of a connection stays open.
 
-    python relay.py PORT SERVER_PORT
+    python relay.py PORT SERVER_PORT SERVER_PORT ...
 
 After SIGUSR2 one request still gets through, and then nobody answers and nobody closes a
-connection; new ones are refused. After the next SIGUSR2 connections are relayed again, and an old
-one is reset as soon as something comes on it, as by a machine that knows nothing of it.
+connection; new ones are refused. After another SIGUSR2 they are relayed to the next server, and an
+old one is reset as soon as something comes on it, as by a machine that knows nothing of it.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 
-PORT, SERVER_PORT = map(int, sys.argv[1:])
+PORT, *SERVER_PORTS = map(int, sys.argv[1:])
 # A request has so many bytes at least, and may come in several pieces.
 REQUEST_SIZE, REQUEST_SECS = 60, 0.1
 
@@ -23,7 +23,8 @@ REQUEST_SIZE, REQUEST_SECS = 60, 0.1
 class Machine:
     """The machine from one start to the next."""
 
-    def __init__(self):
+    def __init__(self, server_port):
+        self._server_port = server_port
         self.fails, self.got_last, self.is_off = (threading.Event() for _ in range(3))
         self.is_back = threading.Event()
         self._listening = socket.create_server(("127.0.0.1", PORT))
@@ -42,7 +43,7 @@ class Machine:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = self._listening.accept()
-                server = socket.create_connection(("127.0.0.1", SERVER_PORT))
+                server = socket.create_connection(("127.0.0.1", self._server_port))
                 for each in (connection, server):
                     each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 for pass_on in (self._pass_to_server, self._pass_back):
@@ -52,8 +53,9 @@ class Machine:
     def _pass_to_server(self, connection, server):
         count = 0
         while data := connection.recv(1 << 16):
+            if self.is_off.is_set() and not self.is_back.is_set():
+                continue  # It counts as what the machine still got.
             if self.is_off.is_set():
-                self.is_back.wait()
                 at_once = struct.pack("ii", 1, 0)
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
                 connection.close()
@@ -78,16 +80,17 @@ class Machine:
 def main():
     """Obeys signals."""
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
-    machine = Machine()
+    machine = Machine(SERVER_PORTS[0])
     sys.stdout.write("relays\n")
-    while True:
+    for port in SERVER_PORTS[1:]:
         signal.sigwait([signal.SIGUSR2])
         machine.fail()
         sys.stdout.write("off\n")
         signal.sigwait([signal.SIGUSR2])
-        before, machine = machine, Machine()
+        before, machine = machine, Machine(port)
         before.is_back.set()
         sys.stdout.write("on\n")
+    signal.pause()
 
 
 main()
