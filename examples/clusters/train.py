@@ -6,7 +6,6 @@ scikit-learn ships.
 """
 
 import argparse
-import json
 import os
 import signal
 import sys
@@ -69,25 +68,12 @@ def run(estimator: tfe.Estimator, steps: int) -> dict[str, Any] | None:
     return found and found[0]
 
 
-def be_patient(timeout_secs: float) -> None:
-    """Adds timeout_secs to TF_CONFIG, unless it is there: others write TF_CONFIG, without it."""
-    if "TF_CONFIG" in os.environ:
-        given = json.loads(os.environ["TF_CONFIG"])
-        os.environ["TF_CONFIG"] = json.dumps({"timeout_secs": timeout_secs, **given})
-
-
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--model-dir", required=True, help="the folder that all tasks see")
     parser.add_argument("--steps", type=int, default=1000, help="default: %(default)s")
     parser.add_argument("--save-every", type=int, default=200, help="steps; default: %(default)s")
-    parser.add_argument(
-        "--timeout-secs",
-        type=float,
-        default=10,
-        help="how long another task may be out of reach; default: %(default)s",
-    )
     return parser.parse_args(arguments)
 
 
@@ -97,7 +83,6 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     tf.get_logger().setLevel("INFO")
     arguments = parse_arguments()
-    be_patient(arguments.timeout_secs)
     metrics = run(make_estimator(arguments.model_dir, arguments.save_every), arguments.steps)
     if metrics:
         print(f"accuracy {metrics['accuracy']:.3f} after {metrics['global_step']} steps")

@@ -28,7 +28,8 @@ def answering(**answers: Answer):
 
 
 def told(text: str | None, **answers: Answer) -> str:
-    return "\n".join(report(text, ask=answering(**answers)).text())
+    environment = {} if text is None else {"TF_CONFIG": text}
+    return "\n".join(report(environment, ask=answering(**answers)).text())
 
 
 class TestCheck:
@@ -123,7 +124,9 @@ class TestCheck:
 
         def problems(wait_secs: float) -> list[str]:
             del times[1:]
-            return report(config(), wait_secs, ask, lambda: times[-1], sleep).problems
+            return report(
+                {"TF_CONFIG": config()}, wait_secs, ask, lambda: times[-1], sleep
+            ).problems
 
         assert not problems(30.0)
         assert times == [0, 1, 2, 3]

@@ -82,6 +82,13 @@ def test_what_was_said_before_counts_when_patience_is_over(folder, time):
     assert patient.why() is None
 
 
+def test_a_chief_that_was_restarted_with_other_max_steps_says_so(folder, time):
+    job = job_end.begin(folder, 10)
+    end = job_end.JobEnd(folder, time)
+    assert job_end.begin(folder, 20) == job_end.Note.read(folder) == job_end.Note(job.id, None, 20)
+    assert end.why() is None
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"job": "a"}', '"job"', "3"])
 def test_a_note_that_nobody_can_read_says_nothing(folder, time, text):
     finish(folder)

@@ -99,18 +99,43 @@ def test_while_somebody_trains_a_last_checkpoint_is_not_the_end(make_config, ans
 def test_it_does_not_wait_for_ever(make_config):
     config = make_config(session_creation_timeout_secs=500)
     world = World(lambda now: ["w:1"] if now < 100 else [])
-    message = r"server 1 for 50\d s: chief 0 \(c:1\), worker 0 \(w:1\), worker 1 \(w:2\)"
+    message = r"server 1 for 50\d s: chief 0 \(c:1\) refuses .*; worker 0 .*; worker 1 \(w:2\) ref"
     with pytest.raises(UnreachableError, match=message):
         world.serve(config, max_steps=100)
     assert 600 <= world.now < 610
 
 
-def test_a_job_that_was_done_before_may_be_this_one(make_config):
+def test_it_tells_ever_more_rarely_that_nobody_trains(make_config, caplog):
+    caplog.set_level("INFO")
     config = make_config()
-    job_end.end(config.model_dir, job_end.begin(config.model_dir), "so it was")
-    world = World()
-    with pytest.raises(UnreachableError, match="nobody has begun another one for 60 s"):
-        world.serve(config)
+    world = World(lambda now: ["c:1"] if 100 <= now < 200 else [])
+    world.at(250, lambda: job_end.end(config.model_dir, job_end.begin(config.model_dir), "enough"))
+    world.serve(config)
+    said = [each.getMessage() for each in caplog.records if "No task" in each.getMessage()]
+    assert [line.partition(": ")[0] for line in said] == [
+        f"No task that trains has answered for {secs} s" for secs in (10, 20, 40, 80, 10, 20, 40)
+    ]
+    assert "chief 0 (c:1) refuses the connection: nothing listens on that port; worker" in said[0]
+
+
+@pytest.mark.parametrize("before", [None, 100])
+def test_one_that_is_restarted_after_an_early_end_waits_for_another_job_and_ends(
+    make_config, before, caplog
+):
+    caplog.set_level("INFO")
+    config = make_config()
+    job_end.end(config.model_dir, job_end.begin(config.model_dir, before), "so it was")
+    assert World().serve(config, before) == 60
+    assert "nobody has begun another one for 60 s. So it was this job" in caplog.text
+
+
+@pytest.mark.parametrize(("before", "now"), [(100, 200), (100, None), (None, 200)])
+def test_a_job_that_was_done_before_with_other_max_steps_is_not_this_one(make_config, before, now):
+    config = make_config()
+    job_end.end(config.model_dir, job_end.begin(config.model_dir, before), "so it was")
+    message = f"for 60 s. Its max_steps was {before}, and that of this task is {now}, whose chief"
+    with pytest.raises(UnreachableError, match=message):
+        World().serve(config, now)
 
 
 def test_a_chief_that_comes_later_than_the_server_is_waited_for(make_config):

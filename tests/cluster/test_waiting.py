@@ -8,6 +8,7 @@ import tensorflow as tf
 from tf_estimator.cluster.peers import Peer
 from tf_estimator.cluster.probe import Answer
 from tf_estimator.cluster.waiting import UnreachableError, ask, wait_for
+from tf_estimator.cluster.watch import Watch
 
 PS = [Peer("ps", 0, "a:1"), Peer("ps", 1, "b:1")]
 
@@ -31,8 +32,9 @@ class Time:
             for peer, is_there in zip(peers, came, strict=True)
         }
 
-    def wait(self, timeout_secs):
-        wait_for(PS, timeout_secs, clock=lambda: self.now, sleep=self.sleep, ask=self.ask)
+    def wait(self, timeout_secs, **how):
+        clock = lambda: self.now  # noqa: E731
+        wait_for(PS, timeout_secs, clock=clock, sleep=self.sleep, ask=self.ask, **how)
         return self.now - 100
 
 
@@ -69,6 +71,40 @@ def test_the_error_names_each_peer_its_address_why_and_what_to_do():
         'Where tasks start later than that, set "timeout_secs" in TF_CONFIG, for example '
         '"timeout_secs": 60.'
     )
+
+
+@pytest.mark.parametrize(("answer", "secs"), [(Answer.REFUSED, 10), (Answer.SILENT, 60)])
+def test_who_was_there_is_waited_for_and_told_of_as_the_watch_does(answer, secs):
+    left = []
+    time = Time([0, float("inf")], answer)
+    with pytest.raises(UnreachableError) as raised:
+        time.wait(10, were_there=True)
+    assert time.now - 100 == pytest.approx(secs)
+    found = {}
+    watch = Watch(
+        PS[1:],
+        10,
+        clock=lambda: time.now,
+        ask=lambda peers: found,
+        leave=lambda code, last_words: left.append(last_words),
+    )
+    for time.now, found[PS[1]] in ((0, Answer.ANSWERS), (100, answer), (100 + secs, answer)):
+        watch.look()
+    assert left == [str(raised.value)]
+
+
+def test_who_was_there_and_froze_and_died_has_the_time_of_the_dead():
+    time = Time([0, float("inf")], Answer.SILENT)
+    ask = time.ask
+
+    def asks(peers):
+        time._otherwise = Answer.SILENT if time.now < 130 else Answer.REFUSED
+        return ask(peers)
+
+    time.ask = asks
+    with pytest.raises(UnreachableError):
+        time.wait(10, were_there=True)
+    assert time.now == 140
 
 
 def test_monitored_session_does_not_recover_from_the_error():

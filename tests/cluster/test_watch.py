@@ -30,6 +30,7 @@ class Scene:
     def __init__(self, why_done=lambda: None, here=True):
         self.now = 100.0
         self.answers = {A: HERE, B: HERE}
+        self.knocks = []
         self.watch = Watch(
             [A, B],
             10,
@@ -37,6 +38,7 @@ class Scene:
             clock=lambda: self.now,
             ask=lambda peers: {peer: self.answers[peer] for peer in peers},
             leave=self._leave,
+            knock=self.knocks.append,
         )
         if here:
             self.watch.look()
@@ -107,6 +109,33 @@ def test_a_peer_that_comes_back_has_its_time_anew(said):
         "it is back; this task gives up in 7 s."
     )
     assert said() == [away, "ps 0 (a:1) answers again, after 10 s."] * 3
+
+
+@pytest.mark.parametrize(
+    ("answers", "knocks"),
+    [
+        ([GONE], [A]),
+        ([Answer.NO_ANSWER], [A]),
+        ([FROZEN, GONE, FROZEN], [A]),
+        ([GONE, HERE, HERE, GONE], [A, A]),
+        ([FROZEN], []),  # Its connections go on as they were.
+        ([HERE], []),
+    ],
+)
+def test_it_knocks_at_a_peer_that_was_dead_and_is_back(answers, knocks):
+    scene = Scene()
+    for answer in [*answers, HERE, HERE]:
+        scene.answers[A] = answer
+        scene.pass_secs(1)
+    assert scene.knocks == knocks
+
+
+def test_it_does_not_knock_at_who_has_never_been_there():
+    scene = Scene(here=False)
+    for answer in (GONE, HERE):
+        scene.answers[A] = answer
+        scene.pass_secs(1)
+    assert not scene.knocks
 
 
 def test_a_frozen_peer_that_dies_has_the_time_of_a_dead_one(said):

@@ -6,7 +6,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tf_estimator.config import Cluster
+from tf_estimator.config import Cluster, RunConfig
 
 CHIEF = {"chief": ["c:1"], "worker": ["w:1", "w:2"], "ps": ["p:1", "p:2"]}
 MASTER = {"master": ["m:1"], "worker": ["w:1"], "ps": ["p:1"]}
@@ -132,6 +132,30 @@ def test_timeout_secs_is_10_if_nothing_else_is_said():
 
 
 @pytest.mark.parametrize(
+    ("entries", "variable", "secs"),
+    [
+        ({}, "300", 300),
+        ({}, " 0.5 ", 0.5),
+        ({}, "", 10),
+        ({"timeout_secs": None}, "300", 300),
+        ({"timeout_secs": 7}, "300", 7),
+    ],
+)
+def test_where_tf_config_says_no_timeout_a_variable_does(monkeypatch, entries, variable, secs):
+    monkeypatch.setenv("TF_CONFIG", json.dumps(entries))
+    monkeypatch.setenv("TF_ESTIMATOR_TIMEOUT_SECS", variable)
+    assert Cluster.from_environment().timeout_secs == secs
+    assert RunConfig().tf_config.timeout_secs == secs
+
+
+@pytest.mark.parametrize("variable", ["0", "-1", "nan", "inf", "5 min", "10s"])
+def test_a_timeout_in_the_variable_is_a_number_above_0(variable):
+    rule = rf"variable TF_ESTIMATOR_TIMEOUT_SECS must be a number .* received '{variable}' .* For"
+    with pytest.raises(ValueError, match=rule):
+        Cluster.from_environment({"TF_ESTIMATOR_TIMEOUT_SECS": variable})
+
+
+@pytest.mark.parametrize(
     ("given_config", "message"),
     [
         ({"task": {"type": "chief", "index": 0}}, "must be worker without a cluster; received 'ch"),
@@ -226,6 +250,46 @@ def test_an_error_shows_a_right_example():
 def test_from_json_says_where_the_text_is_no_json(text, message):
     with pytest.raises(ValueError, match=message):
         Cluster.from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("", "Unset the variable to train in one process"),
+        (json.dumps(json.dumps(tf_config(CHIEF, "ps"))), "It is quoted twice: take the outer"),
+        (json.dumps(tf_config(CHIEF, "Worker")), '"type": "worker"'),
+        (json.dumps(tf_config(CHIEF, "workers")), '"type": "worker"'),
+        (json.dumps(tf_config(CHIEF, "gpu")), '"type": "chief"'),
+        (json.dumps(tf_config(CHIEF, "worker", 7)), '"index": 1. Every task needs its address'),
+        (json.dumps(tf_config({"Chief": ["a:1"]}, "Chief")), 'Write "chief" for "Chief"'),
+        ('{"model_dir": 3}', 'For example: "model_dir": "/path/to/model"'),
+        ('{"session_master": 3}', 'For example: "session_master": "grpc://host0:2222"'),
+    ],
+)
+def test_an_error_shows_what_is_right(text, hint):
+    with pytest.raises((TypeError, ValueError)) as raised:
+        Cluster.from_json(text)
+    assert hint in str(raised.value)
+
+
+def test_an_entry_with_a_slip_of_the_pen_is_told_of(caplog):
+    # It is passed over, as ever, and each task would train alone.
+    assert Cluster.from_json('{"clusters": {"chief": ["a:1"]}, "rpc_layer": "grpc"}') == Cluster()
+    said = [record.getMessage() for record in caplog.records]
+    assert said == ['"clusters" is no entry of TF_CONFIG. Is "cluster" meant?']
+
+
+@pytest.mark.parametrize(
+    ("address", "hint"),
+    [
+        ("a:1,b:2", r'Make each a string of its own: \["a:1", "b:2"\]'),
+        ("a:1/", "Leave out the slash"),
+    ],
+)
+def test_an_address_that_is_none_shows_what_is_right(address, hint):
+    cluster = Cluster.parse(tf_config({**CHIEF, "ps": [address]}, "chief"))
+    with pytest.raises(ValueError, match=hint):
+        cluster.check_addresses()
 
 
 def test_from_json_wants_an_object():

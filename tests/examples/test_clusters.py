@@ -125,22 +125,6 @@ def test_alone_it_trains_and_evaluates(train: ModuleType, tmp_path: Path) -> Non
     assert_trained(tmp_path, 400)
 
 
-@pytest.mark.parametrize(
-    ("given", "found"),
-    [
-        (None, None),
-        ({"model_dir": "m"}, {"model_dir": "m", "timeout_secs": 30.0}),
-        ({"timeout_secs": 5}, {"timeout_secs": 5}),
-    ],
-)
-def test_patience_goes_into_tf_config(train, given, found, monkeypatch):
-    if given is not None:
-        monkeypatch.setenv("TF_CONFIG", json.dumps(given))
-    train.be_patient(30.0)
-    text = os.environ.get("TF_CONFIG")
-    assert (text and json.loads(text)) == found
-
-
 @pytest.fixture(scope="module")
 def manifests() -> dict[str, Any]:
     """What is in the manifest for Kubernetes, by kind."""
@@ -201,7 +185,8 @@ class TestTFJob:
         assert container["command"][0] == "python"
         assert Path(container["command"][1]).name == "train.py"
         arguments = train.parse_arguments(container["args"])
-        assert arguments.timeout_secs > 60
+        environment = {each["name"]: each["value"] for each in container["env"]}
+        assert Cluster.from_environment(environment).timeout_secs > 60
         (mount,) = container["volumeMounts"]
         assert Path(mount["mountPath"]) in Path(arguments.model_dir).parents
 

@@ -1,5 +1,7 @@
 """The roles of a cluster, as far as one process can play them."""
 
+import contextlib
+
 import pytest
 import tensorflow as tf
 
@@ -171,6 +173,39 @@ def test_a_connection_that_breaks_is_no_error_once_the_job_is_done(
             diary.run(estimator)
 
 
+@pytest.mark.parametrize("begins_at", [None, 30])
+@pytest.mark.parametrize("before", [22, 11])
+def test_a_worker_that_comes_after_an_early_end_waits_for_another_job(
+    be, diary, make_estimator, before, begins_at
+):
+    be("worker", 0, environment="google", chief=1, worker=1)
+    estimator = make_estimator(experimental_max_worker_delay_secs=0)
+    job_end.end(estimator.model_dir, job_end.begin(estimator.model_dir, before), "so it was")
+    slept = []
+
+    def sleep(secs, is_over):
+        slept.append(secs)
+        if begins_at is None:
+            diary.now += secs
+            assert is_over() == "so it was"
+        else:
+            assert not is_over()
+            job_end.begin(estimator.model_dir, 22)
+            assert is_over()
+
+    def train(**given):
+        raise UnreachableError("ps is gone")
+
+    estimator.train, diary.sleep = train, sleep
+    if before == 22 and begins_at is None:
+        diary.run(estimator)
+    else:
+        with pytest.raises(UnreachableError, match="ps is gone"):
+            diary.run(estimator)
+    # 6 times timeout_secs; with other max_steps it has another job to come to.
+    assert slept == ([60] if before == 22 else [])
+
+
 def test_a_wait_without_end_ends_when_it_is_over():
     answers = iter([False, True])
     lifecycle._sleep(float("inf"), lambda: next(answers))
@@ -283,13 +318,19 @@ class TestEvaluator:
         diary.run(estimator, diary.train_spec(max_steps=None))
         assert "evaluate" not in diary
 
-    def test_what_was_said_of_a_job_before_it_counts_after_a_long_time_only(self, diary, estimator):
+    @pytest.mark.parametrize("before", [None, 11])
+    def test_what_was_said_of_a_job_before_it_counts_after_a_long_time_only(
+        self, diary, estimator, before
+    ):
         estimator.other.train(diary.input_fn("train"), steps=11)
-        job_end.end(estimator.model_dir, job_end.begin(estimator.model_dir), "so it was")
+        job_end.end(estimator.model_dir, job_end.begin(estimator.model_dir, before), "so it was")
         begin = diary.now
         exporter = diary.exporter("a")
         eval_spec = diary.eval_spec(start_delay_secs=100, exporters=exporter)
-        with pytest.raises(UnreachableError, match=r"nobody has begun another one for 16. s"):
+        with contextlib.ExitStack() as stack:
+            if before is not None:
+                message = r"nobody has begun another one for 16. s. Its max_steps was 11"
+                stack.enter_context(pytest.raises(UnreachableError, match=message))
             diary.run(estimator, diary.train_spec(max_steps=None), eval_spec)
         assert 160 <= diary.now - begin < 170
         assert [call["is_the_final_export"] for call in exporter.calls] == [False, True]

@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> int:
     # TensorFlow comes with it, which `launch` and `check` do without.
     module = importlib.import_module("tf_estimator.cli.clusters.report")
-    found = module.report(os.environ.get("TF_CONFIG"), arguments.wait or 0.0)
+    found = module.report(os.environ, arguments.wait or 0.0)
     for line in found.text():
         print(line)  # noqa: T201 - the output
     return int(bool(found.problems))

@@ -3,8 +3,8 @@
 import sys
 from types import TracebackType
 
+from tf_estimator.cluster.away import EX_TEMPFAIL
 from tf_estimator.cluster.waiting import UnreachableError
-from tf_estimator.cluster.watch import EX_TEMPFAIL
 
 
 def if_uncaught(error: UnreachableError) -> None:

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from tf_estimator import checkpoint
 from tf_estimator._tf import logger
+from tf_estimator.cluster.away import PATIENCE
 from tf_estimator.cluster.waiting import UnreachableError
 from tf_estimator.config import RunConfig
 
@@ -30,10 +31,12 @@ class Note:
         id: of the job, which tells it from others in the same model_dir.
         end: why and where training has ended, as a sentence without its full stop; None while it
             goes on.
+        max_steps: the global step that it is to end at; None if something else ends it.
     """
 
     id: str
     end: str | None = None
+    max_steps: int | None = None
 
     @classmethod
     def read(cls, model_dir: str) -> "Note | None":
@@ -45,7 +48,12 @@ class Note:
         try:
             with tf.io.gfile.GFile(os.path.join(model_dir, _FILE)) as file:
                 said = json.loads(file.read())
-            return cls(str(said["job"]), None if said["end"] is None else str(said["end"]))
+            end, max_steps = said["end"], said["max_steps"]
+            return cls(
+                str(said["job"]),
+                None if end is None else str(end),
+                None if max_steps is None else int(max_steps),
+            )
         # It is read again and again, and may be on a file system that has its moments.
         except (tf.errors.OpError, ValueError, KeyError, TypeError):
             return None
@@ -56,23 +64,26 @@ class Note:
         Args:
             model_dir: the folder, which exists.
         """
+        said = {"job": self.id, "end": self.end, "max_steps": self.max_steps}
         with checkpoint.whole_file(os.path.join(model_dir, _FILE)) as file:
-            file.write(f"{json.dumps({'job': self.id, 'end': self.end})}\n".encode())
+            file.write(f"{json.dumps(said)}\n".encode())
 
 
-def begin(model_dir: str) -> Note:
+def begin(model_dir: str, max_steps: int | None = None) -> Note:
     """Notes that the job has begun; a chief that was restarted goes on with the one that it was at.
 
     Args:
         model_dir: the folder, which is made if need be.
+        max_steps: the global step that it is to end at; None if something else ends it.
 
     Returns:
         The note, for `end`.
     """
     checkpoint.prepare_folder(model_dir)
-    note = Note.read(model_dir)
-    if note is None or note.end is not None:
-        note = Note(uuid.uuid4().hex)
+    found = Note.read(model_dir)
+    goes_on = found is not None and found.end is None
+    note = Note(found.id if found and goes_on else uuid.uuid4().hex, max_steps=max_steps)
+    if note != found:
         note.write(model_dir)
     return note
 
@@ -101,34 +112,55 @@ class JobEnd:
         clock: tells the time in seconds, and never goes back.
         patience_secs: how long a note that a job is done, which was there at the start, may stay
             before it is taken to be of this job; None for ever.
+        max_steps: the global step that this job is to end at; None if something else ends it.
+
+    Attributes:
+        patient_until: the time at which that patience is over.
     """
 
     def __init__(
-        self, model_dir: str, clock: Callable[[], float], patience_secs: float | None = None
+        self,
+        model_dir: str,
+        clock: Callable[[], float],
+        patience_secs: float | None = None,
+        max_steps: int | None = None,
     ) -> None:
-        self._model_dir, self._clock = model_dir, clock
+        self._model_dir, self._clock, self._max_steps = model_dir, clock, max_steps
         # The first one that is of this job, as far as is known.
         self._at_start = self._first = Note.read(model_dir)
-        self._begin, self._patience_secs = clock(), patience_secs or float("inf")
+        self._begin = clock()
+        self.patient_until = self._begin + (patience_secs or float("inf"))
 
     @classmethod
     def of_task(
-        cls, config: RunConfig, clock: Callable[[], float], delay_secs: float = 0.0
+        cls,
+        config: RunConfig,
+        max_steps: int | None,
+        clock: Callable[[], float],
+        delay_secs: float = 0.0,
     ) -> "JobEnd":
         """For a task whose chief may come as much later as a peer may be frozen.
 
         Args:
             config: of the task.
+            max_steps: the global step that its job is to end at; None if something else ends it.
             clock: tells the time in seconds, and never goes back.
             delay_secs: how much later it may come.
         """
-        return cls(config.model_dir, clock, delay_secs + 6 * config.tf_config.timeout_secs)
+        patience_secs = delay_secs + PATIENCE * config.tf_config.timeout_secs
+        return cls(config.model_dir, clock, patience_secs, max_steps)
 
     @property
     def may_be_over(self) -> bool:
         """Whether the note has said all the time that a job is done, be it this or a former one."""
         first = self._at_start
         return first is not None and first.end is not None and self._first is first
+
+    @property
+    def may_be_this(self) -> bool:
+        """Whether that job has the max_steps of this one."""
+        first = self._at_start
+        return self.may_be_over and first is not None and first.max_steps == self._max_steps
 
     def why(self) -> str | None:
         """Why the job is done, as a sentence without its full stop; None while it is not."""
@@ -139,23 +171,34 @@ class JobEnd:
             self._first = note
         if note.id != self._first.id:
             return "its chief has ended it, and has begun another job since"
-        if note == self._at_start and self._clock() < self._begin + self._patience_secs:
+        if note == self._at_start and self._clock() < self.patient_until:
             return None
         return note.end
 
     def check(self) -> None:
-        """Raises if it is only presumed that the job is done.
+        """Raises if it is only presumed that the job is done, and the one that is was to end later.
+
+        The same max_steps mean that the job is the same: this task was started again after its end,
+        by whoever starts tasks that were lost, and once more would change nothing.
 
         Raises:
-            UnreachableError: the note has not changed since the task was started.
+            UnreachableError: the note, which has not changed since the task was started, is of a
+                job with other max_steps.
         """
-        if self.may_be_over:
-            raise UnreachableError(
-                f"{self._model_dir} tells of a job that is done, as it did when this task was "
-                "started, and nobody has begun another one for "
-                f"{self._clock() - self._begin:.0f} s. If that was this job, there is nothing left "
-                "to do. Else its chief is not there yet: start this task again."
-            )
+        first = self._at_start
+        if first is None or not self.may_be_over:
+            return
+        said = (
+            f"{self._model_dir} tells of a job that is done, as it did when this task was started, "
+            f"and nobody has begun another one for {self._clock() - self._begin:.0f} s"
+        )
+        if self.may_be_this:
+            logger.info("%s. So it was this job, and there is nothing left to do.", said)
+            return
+        raise UnreachableError(
+            f"{said}. Its max_steps was {first.max_steps}, and that of this task is "
+            f"{self._max_steps}, whose chief is not there yet: start this task again."
+        )
 
 
 class StopWithJob(tf.compat.v1.train.SessionRunHook):

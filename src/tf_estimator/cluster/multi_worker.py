@@ -1,6 +1,5 @@
 """MultiWorkerMirroredStrategy in a cluster: how one is made, and what its tasks need for it."""
 
-import os
 from typing import Any, Final
 
 import tensorflow as tf
@@ -55,7 +54,7 @@ def multi_worker_mirrored_strategy(
         >>> RunConfig("/tmp/model", train_distribute=strategy).train_distribute is strategy
         True
     """
-    cluster = Cluster.from_json(os.environ.get("TF_CONFIG", "{}"))
+    cluster = Cluster.from_environment()
     options = communication_options or tf.distribute.experimental.CommunicationOptions()
     if cluster.task_type == TaskType.EVALUATOR or cluster.num_worker_replicas <= 1:
         return _of_one_machine(options)

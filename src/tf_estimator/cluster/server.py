@@ -2,6 +2,8 @@
 
 import contextlib
 import socket
+import time
+from collections.abc import Callable
 from typing import Final
 
 import tensorflow as tf
@@ -9,8 +11,16 @@ import tensorflow as tf
 from tf_estimator import _checks
 from tf_estimator._tf import logger
 from tf_estimator.cluster import multi_worker
+from tf_estimator.cluster.away import in_words
+from tf_estimator.cluster.peers import Peer
 from tf_estimator.cluster.probe import Answer, probe
+from tf_estimator.cluster.waiting import UnreachableError, ask, wait_for
 from tf_estimator.config import RunConfig, default_session_config
+
+# How long the port of this task may be taken, in seconds, and how often it is tried: a process that
+# was there before, and was told to end, may not be gone yet.
+_TAKEN_SECS: Final = 3.0
+_TRY_EVERY_SECS: Final = 0.1
 
 # By role, index and cluster. A server can neither be stopped nor be started a second time, and
 # those who hold sessions on it need not know it: so it is kept as long as the process lives.
@@ -43,7 +53,7 @@ def start_server(config: RunConfig) -> tf.distribute.Server | None:
         return None
     address, key = _address(config), _key(config)
     if key not in _servers:
-        _check_port_is_free(address)
+        wait_for_port(address)
         _servers[key] = _started(config, address)
         logger.info(
             "The server of %s %d listens at %s. It listens on all network interfaces, and takes "
@@ -56,23 +66,34 @@ def start_server(config: RunConfig) -> tf.distribute.Server | None:
 
 
 def check_server(config: RunConfig) -> None:
-    """Raises if the server of this task, which its sessions need, does not run.
+    """Raises unless sessions can reach the server of this task, which they need as any other does.
 
     Args:
         config: tells the cluster and the task.
 
     Raises:
-        RuntimeError: nothing listens at the task's address; sessions would wait for it for ever.
+        RuntimeError: nothing listens at the task's address, and this process has started no server.
+        UnreachableError: the task's address does not lead to its server.
     """
-    if not config.cluster_spec or _key(config) in _servers:
+    if not config.cluster_spec or config.master != f"grpc://{_address(config)}":
         return
-    address = _address(config)
-    if config.master == f"grpc://{address}" and probe(address) is Answer.REFUSED:
+    own = Peer(config.task_type, config.task_id, _address(config))
+    if _key(config) not in _servers and probe(own.address) is Answer.REFUSED:
         raise RuntimeError(
-            f"The server of {config.task_type} {config.task_id} does not run: nothing listens at "
-            f"{address}. Call train_and_evaluate, which starts it; or start a tf.distribute.Server "
-            "before Estimator.train, or take TF_CONFIG away to train in one process."
+            f"The server of {own.job} {own.index} does not run: nothing listens at "
+            f"{own.address}. Call train_and_evaluate, which starts it; or start a "
+            "tf.distribute.Server before Estimator.train, or take TF_CONFIG away to train in one "
+            "process."
         )
+    timeout_secs = config.tf_config.timeout_secs
+    try:
+        wait_for([own], timeout_secs)
+    except UnreachableError:
+        raise UnreachableError(
+            f"The address of this task in TF_CONFIG does not lead to it: {in_words(ask([own]))}, "
+            f"and has done so for {timeout_secs:g} s. The other tasks, and TensorFlow in this one, "
+            "reach the task by that address: name this machine there, in all tasks the same."
+        ) from None
 
 
 def _address(config: RunConfig) -> str:
@@ -107,9 +128,40 @@ def _session_config(config: RunConfig) -> tf.compat.v1.ConfigProto:
     return adapted
 
 
-def _check_port_is_free(address: str) -> None:
-    """Raises if something listens at the port: two servers of gRPC would share it silently."""
+def wait_for_port(
+    address: str,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Waits some seconds until nothing listens at a port: two servers of gRPC would share it.
+
+    Args:
+        address: "host:port" of this machine.
+        clock: tells the time in seconds, and never goes back.
+        sleep: waits a number of seconds.
+
+    Raises:
+        OSError: the port is still taken.
+    """
     port = int(address.rpartition(":")[2])
+    give_up, is_said = clock() + _TAKEN_SECS, False
+    while (error := _error_of_port(port)) is not None:
+        if clock() >= give_up:
+            raise _port_is_taken(address, error) from error
+        if not is_said:
+            is_said = True
+            logger.warning(
+                "The port of this task's address %s is taken (%s). It is tried again for %g s: a "
+                "process that was there before may be about to end.",
+                address,
+                error.strerror,
+                _TAKEN_SECS,
+            )
+        sleep(_TRY_EVERY_SECS)
+
+
+def _error_of_port(port: int) -> OSError | None:
+    """Why a server could not listen at a port; None if it could."""
     for family, everywhere in ((socket.AF_INET6, "::"), (socket.AF_INET, "0.0.0.0")):
         with contextlib.ExitStack() as stack:
             try:
@@ -121,7 +173,8 @@ def _check_port_is_free(address: str) -> None:
             try:
                 probe.bind((everywhere, port))
             except OSError as error:
-                raise _port_is_taken(address, error) from error
+                return error
+    return None
 
 
 def _port_is_taken(address: str, error: OSError) -> OSError:

@@ -5,8 +5,9 @@ from typing import Final
 
 from tf_estimator import checkpoint
 from tf_estimator._tf import logger
+from tf_estimator.cluster.away import in_words
 from tf_estimator.cluster.job_end import JobEnd
-from tf_estimator.cluster.peers import all_peers
+from tf_estimator.cluster.peers import Peer, all_peers
 from tf_estimator.cluster.probe import Answer, probe
 from tf_estimator.cluster.waiting import UnreachableError
 from tf_estimator.config import RunConfig
@@ -42,8 +43,8 @@ def serve(
         ask: finds out whether the server at an address answers.
 
     Raises:
-        UnreachableError: no task that trains was there for session_creation_timeout_secs; or it is
-            only presumed that the job is done, see JobEnd.
+        UnreachableError: no task that trains was there for session_creation_timeout_secs; or the
+            job that is done is another one, see JobEnd.check.
     """
     trainers = Trainers(config, ask)
     why = _why_done(config, max_steps, trainers, clock, sleep)
@@ -66,13 +67,18 @@ class Trainers:
         peers = [peer for peer in all_peers(config.tf_config) if peer.job in _TRAINING]
         self._peers = sorted(peers, key=lambda peer: (_TRAINING.index(peer.job), peer.index))
         self._ask = ask
+        self._answers: dict[Peer, Answer] = {}
 
     def any_answers(self) -> bool:
         """Whether any of them answers now."""
-        return any(self._ask(peer.address) is Answer.ANSWERS for peer in self._peers)
+        for peer in self._peers:
+            self._answers[peer] = self._ask(peer.address)
+            if self._answers[peer] is Answer.ANSWERS:
+                return True
+        return False
 
     def __str__(self) -> str:
-        return ", ".join(map(str, self._peers))
+        return in_words({peer: self._answers.get(peer, Answer.NO_ANSWER) for peer in self._peers})
 
 
 def _why_done(
@@ -82,13 +88,15 @@ def _why_done(
     clock: Callable[[], float],
     sleep: Callable[[float], None],
 ) -> str:
-    end = JobEnd.of_task(config, clock)
+    end = JobEnd.of_task(config, max_steps, clock)
     patience_secs = config.session_creation_timeout_secs or float("inf")
     heard = next_probe = clock()
+    say_at = heard + config.tf_config.timeout_secs
     while (why := end.why()) is None:
         if clock() >= next_probe:
             if trainers.any_answers():
                 heard = clock()
+                say_at = heard + config.tf_config.timeout_secs
             elif max_steps is not None and checkpoint.step_of_latest(config.model_dir) >= max_steps:
                 return f"max_steps, {max_steps}, is reached, and no task that trains is left"
             elif clock() - heard > patience_secs:
@@ -96,6 +104,13 @@ def _why_done(
                     f"No task that trains has answered parameter server {config.task_id} for "
                     f"{clock() - heard:.0f} s: {trainers}. Start it, or end this one."
                 )
+            elif clock() >= say_at:
+                logger.info(
+                    "No task that trains has answered for %.0f s: %s. This one waits for them.",
+                    clock() - heard,
+                    trainers,
+                )
+                say_at = clock() + (clock() - heard)  # Each time twice as late.
             next_probe = clock() + _PROBE_SECS
         sleep(_LOOK_SECS)
     end.check()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from tf_estimator._tf import logger
+from tf_estimator.cluster.away import Away, in_words, last_words
 from tf_estimator.cluster.peers import Peer
 from tf_estimator.cluster.probe import PROBE_SECS, Answer, in_parallel, probe
 
@@ -39,6 +40,7 @@ def wait_for(
     peers: Sequence[Peer],
     timeout_secs: float,
     *,
+    were_there: bool = False,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
     ask: Ask = ask,
@@ -48,6 +50,8 @@ def wait_for(
     Args:
         peers: whom to wait for.
         timeout_secs: how long.
+        were_there: they were there before, and are waited for as the watch over a session does: if
+            one is frozen, longer.
         clock: tells the time in seconds, and never goes back.
         sleep: waits a number of seconds.
         ask: asks peers whether they are there.
@@ -57,17 +61,19 @@ def wait_for(
     """
     begin = clock()
     say_at = begin + _SAY_AFTER_SECS
+    away = {peer: Away(begin) for peer in peers}
     while missing := {peer: why for peer, why in ask(peers).items() if why is not Answer.ANSWERS}:
         peers = list(missing)
         now = clock()
-        rest = begin + timeout_secs - now
+        if were_there:
+            rest = min(away[peer].rest_secs(missing[peer], now, timeout_secs) for peer in peers)
+        else:
+            rest = begin + timeout_secs - now
         if rest <= 0:
             raise UnreachableError(
-                f"{in_words(missing)}. This task cannot do without, and has waited for "
-                f"{timeout_secs:g} s. See whether each runs, whether its log shows an error, and "
-                'whether its address in "cluster" of TF_CONFIG is right and the same for all '
-                'tasks. Where tasks start later than that, set "timeout_secs" in TF_CONFIG, for '
-                f'example "timeout_secs": {max(60, 3 * timeout_secs):g}.'
+                last_words([(*each, now - begin) for each in missing.items()], timeout_secs)
+                if were_there
+                else _never_came(missing, timeout_secs)
             )
         if now >= say_at:
             logger.info("Still waiting, for %.0f s more: %s.", rest, in_words(missing))
@@ -75,14 +81,11 @@ def wait_for(
         sleep(min(_LOOK_EVERY_SECS, rest))
 
 
-def in_words(answers: Mapping[Peer, Answer]) -> str:
-    """Says for each peer what was found, as a sentence without its full stop.
-
-    Args:
-        answers: what was found.
-
-    Example:
-        >>> in_words({Peer("ps", 0, "a:1"): Answer.ANSWERS, Peer("ps", 1, "b:1"): Answer.ANSWERS})
-        'ps 0 (a:1) answers; ps 1 (b:1) answers'
-    """
-    return "; ".join(f"{peer} {answer.value}" for peer, answer in answers.items())
+def _never_came(missing: Mapping[Peer, Answer], timeout_secs: float) -> str:
+    return (
+        f"{in_words(missing)}. This task cannot do without, and has waited for {timeout_secs:g} s. "
+        "See whether each runs, whether its log shows an error, and whether its address in "
+        '"cluster" of TF_CONFIG is right and the same for all tasks. Where tasks start later than '
+        'that, set "timeout_secs" in TF_CONFIG, for example "timeout_secs": '
+        f"{max(60, 3 * timeout_secs):g}."
+    )

@@ -16,7 +16,6 @@ nothing is lost but the work since the last checkpoint, as if the process had be
 """
 
 import contextlib
-import dataclasses
 import logging
 import os
 import signal
@@ -28,17 +27,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from tf_estimator._tf import logger, v1
+from tf_estimator.cluster.away import EX_TEMPFAIL, Away, in_words, last_words
 from tf_estimator.cluster.peers import Peer
 from tf_estimator.cluster.probe import Answer
-from tf_estimator.cluster.waiting import Ask, ask, in_words
-
-# "Try again later", as sysexits.h of BSD has it.
-EX_TEMPFAIL: Final = 75
+from tf_estimator.cluster.waiting import Ask, ask
 
 _LOOK_EVERY_SECS: Final = 1.0
-
-# How many times longer a peer may stay away that need not be dead.
-_PATIENCE: Final = 6
 
 # How many times longer than usual a step takes when it is worth a line.
 _UNUSUAL: Final = 10
@@ -117,15 +111,6 @@ class StepTimes(v1.train.SessionRunHook):
         """Who takes steps without the hooks tells it of them."""
 
 
-@dataclasses.dataclass
-class _Away:
-    """Since when a peer has been away, and since when it was not just frozen."""
-
-    since: float
-    gone_since: float | None = None
-    said: Answer | None = None
-
-
 class Watch:
     """What a task knows of its peers and its steps, and what it does about it. It has no thread.
 
@@ -136,6 +121,7 @@ class Watch:
         clock: tells the time in seconds, and never goes back.
         ask: asks peers whether they are there.
         leave: ends the process with an exit code and last words.
+        knock: told of a peer that was dead and answers again: see the module `knock`.
 
     Attributes:
         hook: to be one of the first hooks of the session, if there is one.
@@ -150,11 +136,12 @@ class Watch:
         clock: Callable[[], float] = time.monotonic,
         ask: Ask = ask,
         leave: Callable[[int, str], None] = leave,
+        knock: Callable[[Peer], None] = lambda peer: None,
     ) -> None:
         self._needed, self._timeout_secs, self._why_done = needed, timeout_secs, why_done
-        self._clock, self._ask, self._leave = clock, ask, leave
+        self._clock, self._ask, self._leave, self._knock = clock, ask, leave, knock
         self._seen: set[Peer] = set()
-        self._away: dict[Peer, _Away] = {}
+        self._away: dict[Peer, Away] = {}
         self._signal: tuple[int, float] | None = None
         self._say_at = 0.0
         self.hook = StepTimes(clock)
@@ -187,15 +174,12 @@ class Watch:
             away = self._away.pop(peer, None)
             if away and away.said:
                 logger.info("%s answers again, after %.0f s.", peer, now - away.since)
+            if away and away.was_gone:
+                self._knock(peer)
             return
-        away = self._away.setdefault(peer, _Away(now))
+        away = self._away.setdefault(peer, Away(now))
         is_to_come = peer not in self._seen
-        if answer is Answer.SILENT or is_to_come:
-            away.gone_since = None
-            rest = away.since + _PATIENCE * self._timeout_secs - now
-        else:
-            away.gone_since = now if away.gone_since is None else away.gone_since
-            rest = away.gone_since + self._timeout_secs - now
+        rest = away.rest_secs(answer, now, self._timeout_secs, is_to_come=is_to_come)
         if rest <= 0:
             self._give_up(peer, answer, now - away.since)
         elif (
@@ -215,13 +199,7 @@ class Watch:
         if why := self._why_done():
             self._leave(0, f"The job is done: {why}. {peer} has ended.")
             return
-        self._leave(
-            EX_TEMPFAIL,
-            f"{peer} {answer.value}, and has been away for {secs:.0f} s. This task cannot do "
-            f"without and ends with exit code {EX_TEMPFAIL}: start both again, and training goes "
-            'on from the last checkpoint. To wait longer, set "timeout_secs" in TF_CONFIG, which '
-            f"is {self._timeout_secs:g} now.",
-        )
+        self._leave(EX_TEMPFAIL, last_words([(peer, answer, secs)], self._timeout_secs))
 
     def _follow_signal(self, now: float) -> None:
         if self._signal is None:
@@ -303,6 +281,7 @@ def watching(
     needed: Sequence[Peer],
     timeout_secs: float,
     why_done: Callable[[], str | None] = lambda: None,
+    knock: Callable[[Peer], None] = lambda peer: None,
 ) -> Iterator[Watch]:
     """Watches over the peers of a task in a thread, in a `with` around its session.
 
@@ -310,8 +289,10 @@ def watching(
         needed: the peers that this task cannot do without.
         timeout_secs: how long one of them may be away.
         why_done: says why the job is done, as a sentence without its full stop; None until then.
+        knock: told of a peer that was dead and answers again.
     """
-    watch, ears, over = Watch(needed, timeout_secs, why_done=why_done), _Ears(), threading.Event()
+    watch = Watch(needed, timeout_secs, why_done=why_done, knock=knock)
+    ears, over = _Ears(), threading.Event()
 
     def keep_looking() -> None:
         with ears:

@@ -51,8 +51,13 @@ def host_and_port(subject: str, address: str) -> tuple[str, int]:
 def _reason(address: str) -> str:
     if "://" in address:
         return f"Leave out {address.partition('://')[0] + '://'!r}. {_EXAMPLE}"
+    if address.endswith("/"):
+        return f"Leave out the slash. {_EXAMPLE}"
     if address != "".join(address.split()):
         return f"Leave out the spaces. {_EXAMPLE}"
+    if "," in address:
+        apart = ", ".join(f'"{part.strip()}"' for part in address.split(","))
+        return f"Make each a string of its own: [{apart}]."
     if address.count(":") > 1 and "[" not in address:
         return f"A host of IPv6 needs brackets. {_EXAMPLE}"
     return _EXAMPLE

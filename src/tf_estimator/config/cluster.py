@@ -1,20 +1,43 @@
 """Cluster: what a TF_CONFIG says about the machines of a job, and which of them this is."""
 
 import dataclasses
+import difflib
 import json
-import math
+import os
 from collections.abc import Mapping
 from typing import Any, Final, final
 
 import tensorflow as tf
 
 from tf_estimator import _checks
-from tf_estimator.config import addresses
+from tf_estimator._tf import logger
+from tf_estimator.config import addresses, timeout
 
 _EXAMPLE: Final = (
     'For example: {"cluster": {"chief": ["host0:2222"], "worker": ["host1:2222"], '
     '"ps": ["host2:2222"]}, "task": {"type": "worker", "index": 0}}'
 )
+
+ENTRIES: Final = (
+    "cluster",
+    "task",
+    "session_master",
+    "eval_session_master",
+    "service",
+    "environment",
+    "model_dir",
+    "timeout_secs",
+)
+"""The entries of TF_CONFIG that mean something here."""
+
+# Values of those that are strings, to show.
+_STRINGS: Final = {
+    "session_master": "grpc://host0:2222",
+    "eval_session_master": "grpc://host0:2222",
+    "environment": "cloud",
+    "model_dir": "/path/to/model",
+}
+_QUOTED_TWICE: Final = "It is quoted twice: take the outer quotes away. "
 
 
 @final
@@ -60,7 +83,7 @@ class Cluster:
             else starts the servers.
         model_dir: The "model_dir" entry, or None.
         timeout_secs: The "timeout_secs" entry: how many seconds a task may be out of reach before
-            the others give up. 10 if there is none.
+            the others give up. If there is none, see `from_environment`.
     """
 
     cluster_spec: tf.train.ClusterSpec = dataclasses.field(
@@ -73,14 +96,40 @@ class Cluster:
     service: Mapping[str, Any] | None = dataclasses.field(default=None, hash=False)
     environment: str = ""
     model_dir: str | None = None
-    timeout_secs: float = 10.0
+    timeout_secs: float = timeout.DEFAULT_SECS
 
     @classmethod
-    def from_json(cls, text: str) -> "Cluster":
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Cluster":
+        """The Cluster that the variable TF_CONFIG describes, as RunConfig reads it.
+
+        Where TF_CONFIG has no "timeout_secs", as others may write it, it is the number in the
+        variable TF_ESTIMATOR_TIMEOUT_SECS, or else 10.
+
+        Args:
+            environment: The variables; those of this process if not given.
+
+        Returns:
+            A Cluster.
+
+        Raises:
+            ValueError: TF_ESTIMATOR_TIMEOUT_SECS is no number above 0, or for the reasons of
+                `parse`.
+            TypeError: For the reasons of `parse`.
+
+        Example:
+            >>> Cluster.from_environment({"TF_ESTIMATOR_TIMEOUT_SECS": "300"})
+            Cluster(timeout_secs=300.0)
+        """
+        timeout_secs = timeout.of_environment(environment)
+        return cls.from_json(environment.get("TF_CONFIG", "{}"), timeout_secs)
+
+    @classmethod
+    def from_json(cls, text: str, timeout_secs: float = timeout.DEFAULT_SECS) -> "Cluster":
         """The Cluster that the text of a TF_CONFIG variable describes.
 
         Args:
             text: A JSON object; its entries are those of `parse`.
+            timeout_secs: As for `parse`.
 
         Returns:
             A Cluster.
@@ -98,16 +147,24 @@ class Cluster:
         except json.JSONDecodeError as error:
             near = text[max(error.pos - 20, 0) : error.pos + 20]
             where = f"{error.msg} at line {error.lineno}, column {error.colno}, near {near!r}."
+            if not text.strip():
+                where = "Unset the variable to train in one process."
             raise _checks.wrong_value(
                 "TF_CONFIG", "must be a JSON object", text, f"{where} {_EXAMPLE}"
             ) from error
         except (RecursionError, ValueError) as error:  # Nested too deeply, or a number too long.
             rule = "must be a JSON object that can be read"
             raise _checks.wrong_value("TF_CONFIG", rule, text, f"{error}. {_EXAMPLE}") from error
-        return cls.parse(tf_config)
+        _mapping("TF_CONFIG", tf_config, _QUOTED_TWICE if isinstance(tf_config, str) else "")
+        for word in set(tf_config) - set(ENTRIES):
+            if meant := difflib.get_close_matches(word, ENTRIES, 1):
+                logger.warning('"%s" is no entry of TF_CONFIG. Is "%s" meant?', word, meant[0])
+        return cls.parse(tf_config, timeout_secs)
 
     @classmethod
-    def parse(cls, tf_config: Mapping[str, Any]) -> "Cluster":
+    def parse(
+        cls, tf_config: Mapping[str, Any], timeout_secs: float = timeout.DEFAULT_SECS
+    ) -> "Cluster":
         """The Cluster that a TF_CONFIG mapping describes. Reads nothing but its argument.
 
         Args:
@@ -126,6 +183,7 @@ class Cluster:
                 "timeout_secs": how many seconds a task may be out of reach before the others give
                 up, above 0. Ours.
                 None in place of a string or of "service" is the same as no entry.
+            timeout_secs: What counts if `tf_config` has no "timeout_secs".
 
         Returns:
             A Cluster.
@@ -167,7 +225,7 @@ class Cluster:
             service=_service(tf_config.get("service")),
             environment=_string(tf_config, "environment") or "",
             model_dir=_model_dir(tf_config),
-            timeout_secs=_timeout_secs(tf_config.get("timeout_secs")),
+            timeout_secs=timeout.of_entry(tf_config.get("timeout_secs")) or timeout_secs,
         )
 
     def check_addresses(self) -> None:
@@ -248,16 +306,17 @@ class Cluster:
 _ALONE: Final = Cluster()
 
 
-def _mapping(subject: str, value: Any) -> Mapping[str, Any]:
+def _mapping(subject: str, value: Any, hint: str = "") -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise _checks.wrong_type(subject, "must be a JSON object (a dict)", value, _EXAMPLE)
+        raise _checks.wrong_type(subject, "must be a JSON object (a dict)", value, hint + _EXAMPLE)
     return value
 
 
 def _string(tf_config: Mapping[str, Any], key: str) -> str | None:
     value = tf_config.get(key)
     if value is not None and not isinstance(value, str):
-        raise _checks.wrong_type(f'"{key}" in TF_CONFIG', "must be a string", value)
+        hint = f'For example: "{key}": "{_STRINGS[key]}".'
+        raise _checks.wrong_type(f'"{key}" in TF_CONFIG', "must be a string", value, hint)
     return value
 
 
@@ -276,18 +335,6 @@ def _model_dir(tf_config: Mapping[str, Any]) -> str | None:
     return value
 
 
-def _timeout_secs(value: Any) -> float:
-    if value is None:
-        return _ALONE.timeout_secs
-    subject, rule = '"timeout_secs" in TF_CONFIG', "must be a number of seconds above 0"
-    hint = 'For example: "timeout_secs": 10.'
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise _checks.wrong_type(subject, rule, value, hint)
-    if not 0 < value < math.inf:  # As NaN is not.
-        raise _checks.wrong_value(subject, rule, value, hint)
-    return float(value)
-
-
 def _jobs(cluster: Any) -> dict[str, dict[int, str]]:
     """The checked "cluster" entry: job to task index to address."""
     jobs = {
@@ -303,6 +350,9 @@ def _jobs(cluster: Any) -> dict[str, dict[int, str]]:
     if not heads:
         rule = 'must have exactly one "chief" task'
         hint = 'Name the first of the workers "chief". ' if TaskType.WORKER in jobs else ""
+        for job in jobs:
+            if job.lower() in _HEADS:
+                hint = f'Write "{job.lower()}" for "{job}". '
         raise _checks.wrong_value('"cluster" in TF_CONFIG', rule, cluster, hint + _EXAMPLE)
     [head] = heads
     if list(jobs[head]) != [0]:
@@ -357,10 +407,15 @@ def _task_in(jobs: dict[str, dict[int, str]], task: Mapping[str, Any]) -> tuple[
         return task_type, task_id  # It may be listed in the cluster or not.
     if task_type not in jobs:
         rule = f"must be evaluator or one of the cluster's jobs {sorted(jobs)}"
-        raise _checks.wrong_value(subject, rule, task_type)
+        meant = difflib.get_close_matches(task_type.lower(), [*jobs, TaskType.EVALUATOR], 1)
+        hint = f'For example: "type": "{(meant or sorted(jobs))[0]}".'
+        raise _checks.wrong_value(subject, rule, task_type, hint)
     if task_id not in jobs[task_type]:
-        rule = f"must be one of the indices of {task_type}, {sorted(jobs[task_type])}"
-        raise _checks.wrong_value('"index" of "task" in TF_CONFIG', rule, index)
+        indices = sorted(jobs[task_type])
+        rule = f"must be one of the indices of {task_type}, {indices}"
+        hint = f'For example: "index": {indices[-1]}. ' if indices else ""
+        hint += 'Every task needs its address in "cluster".'
+        raise _checks.wrong_value('"index" of "task" in TF_CONFIG', rule, index, hint)
     return task_type, task_id
 
 

@@ -169,7 +169,7 @@ class RunConfig:
         given = {name: arguments[name] for name in _OPTIONS}
         given = {name: None if value is _NOT_GIVEN else value for name, value in given.items()}
         self._options = _settled(given)
-        self._tf_config = Cluster.from_json(os.environ.get("TF_CONFIG", "{}"))
+        self._tf_config = Cluster.from_environment()
         of_cluster = self._tf_config.model_dir
         if self._options["model_dir"] is None:
             self._options["model_dir"] = of_cluster

@@ -4,22 +4,27 @@ A creator is also asked for another session in the middle of training, whenever 
 was lost and has come back.
 """
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 import tensorflow as tf
 
 from tf_estimator import checkpoint
 from tf_estimator._tf import logger, v1
+from tf_estimator.cluster.away import PATIENCE
 from tf_estimator.cluster.peers import Peer, chief_of, parameter_servers
 from tf_estimator.cluster.server import check_server
-from tf_estimator.cluster.waiting import wait_for
+from tf_estimator.cluster.waiting import UnreachableError, wait_for
 from tf_estimator.config import RunConfig, default_session_config
 from tf_estimator.engine.graph import BuiltGraph
 
 # How often a worker looks whether the chief has made the model ready.
 _POLL_SECS: Final = 1.0
+
+# What MonitoredSession takes for the loss of a task, and tries again for.
+_FAILURES: Final = (tf.errors.AbortedError, tf.errors.UnavailableError)
 
 
 class RestoringCreator(Protocol):
@@ -32,6 +37,41 @@ class RestoringCreator(Protocol):
         """Whether the session came from this checkpoint, and the graph has just what that holds."""
 
 
+class _Failures:
+    """How long TensorFlow has failed to make sessions, though all that they need answers.
+
+    MonitoredSession tries again and again. That is right for as long as a peer comes and goes; but
+    where an address means one machine here and another one there, it would be for ever.
+    """
+
+    def __init__(self, config: RunConfig, clock: Callable[[], float]) -> None:
+        self._patience_secs = PATIENCE * config.tf_config.timeout_secs
+        self._clock = clock
+        self._since: float | None = None
+
+    @contextlib.contextmanager
+    def counted(self) -> Iterator[None]:
+        """A context for a trial.
+
+        Raises:
+            UnreachableError: there were only failures for too long.
+        """
+        begin = self._clock()
+        try:
+            yield
+        except _FAILURES as error:
+            since = self._since = begin if self._since is None else self._since
+            if self._clock() - since < self._patience_secs:
+                raise
+            raise UnreachableError(
+                "All tasks that this one needs answer it, and yet TensorFlow could make no session "
+                f"for {self._clock() - since:.0f} s. Does each address in TF_CONFIG mean the same "
+                "machine for all tasks, unlike localhost, and can the others reach this one? "
+                f"TensorFlow says: {error.message}"
+            ) from error
+        self._since = None
+
+
 class ChiefSessionCreator(v1.train.SessionCreator):
     """Creates the sessions of the chief: once the parameter servers are there, it restores them.
 
@@ -39,11 +79,19 @@ class ChiefSessionCreator(v1.train.SessionCreator):
         built: the graph.
         config: tells the cluster, and whether the state of live parameter servers is kept.
         restoring: makes the session otherwise.
+        clock: tells the time in seconds, and never goes back.
     """
 
-    def __init__(self, built: BuiltGraph, config: RunConfig, restoring: RestoringCreator) -> None:
+    def __init__(
+        self,
+        built: BuiltGraph,
+        config: RunConfig,
+        restoring: RestoringCreator,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._built, self._config, self._restoring = built, config, restoring
-        self._is_adopted = False
+        self._failures = _Failures(config, clock)
+        self._is_adopted = self._had_session = False
 
     def has_all_of(self, checkpoint_path: str) -> bool:
         """Whether the session came from this checkpoint, and the graph has just what that holds."""
@@ -53,13 +101,17 @@ class ChiefSessionCreator(v1.train.SessionCreator):
         """A session in which every variable has its value.
 
         Raises:
-            UnreachableError: a parameter server does not answer.
+            UnreachableError: a parameter server does not answer, or there was no session for long.
             RuntimeError: the server of this task does not run.
         """
-        _wait_for(parameter_servers(self._config.tf_config), self._config)
-        session = self._adopted() if self._config.adopt_live_ps else None
-        self._is_adopted = session is not None
-        return self._restoring.create_session() if session is None else session
+        servers = parameter_servers(self._config.tf_config)
+        _wait_for(servers, self._config, were_there=self._had_session)
+        with self._failures.counted():
+            session = self._adopted() if self._config.adopt_live_ps else None
+            self._is_adopted = session is not None
+            session = self._restoring.create_session() if session is None else session
+        self._had_session = True
+        return session
 
     def _adopted(self) -> tf.compat.v1.Session | None:
         """A session on the variables as the parameter servers have them, if they have all."""
@@ -99,13 +151,15 @@ class WorkerSessionCreator(v1.train.SessionCreator):
         self, built: BuiltGraph, config: RunConfig, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._built, self._config, self._clock = built, config, clock
+        self._failures = _Failures(config, clock)
+        self._had_session = False
 
     def create_session(self) -> tf.compat.v1.Session:
         """A session in which every variable has its value.
 
         Raises:
             UnreachableError: a parameter server does not answer, or the chief does not while the
-                model is not ready.
+                model is not ready, or there was no session for long.
             tf.errors.DeadlineExceededError: the model is not ready in time.
             RuntimeError: the server of this task does not run.
         """
@@ -114,9 +168,11 @@ class WorkerSessionCreator(v1.train.SessionCreator):
         needed = servers
         give_up = self._clock() + (config.session_creation_timeout_secs or float("inf"))
         while True:
-            _wait_for(needed, config)
-            session = self._ready_session()
+            _wait_for(needed, config, were_there=self._had_session)
+            with self._failures.counted():
+                session = self._ready_session()
             if session is not None:
+                self._had_session = True
                 return session
             if self._clock() >= give_up:
                 raise tf.errors.DeadlineExceededError(
@@ -152,8 +208,8 @@ class WorkerSessionCreator(v1.train.SessionCreator):
             return None
 
 
-def _wait_for(peers: list[Peer], config: RunConfig) -> None:
+def _wait_for(peers: list[Peer], config: RunConfig, *, were_there: bool) -> None:
     # In the other environment it is not known how the tasks talk to each other.
     if peers and config.tf_config.environment != "google":
         check_server(config)
-        wait_for(peers, config.tf_config.timeout_secs)
+        wait_for(peers, config.tf_config.timeout_secs, were_there=were_there)

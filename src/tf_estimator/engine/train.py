@@ -10,9 +10,11 @@ import tensorflow as tf
 from tf_estimator import checkpoint
 from tf_estimator._checks import wrong_value
 from tf_estimator._tf import add_saving_listeners, logger, v1
-from tf_estimator.cluster import multi_worker
+from tf_estimator.cluster import exit_code, multi_worker
 from tf_estimator.cluster.job_end import StopWithJob
+from tf_estimator.cluster.knock import knocker
 from tf_estimator.cluster.peers import all_peers, parameter_servers
+from tf_estimator.cluster.waiting import UnreachableError
 from tf_estimator.cluster.watch import Watch, watching
 from tf_estimator.config import RunConfig
 from tf_estimator.engine import input_state
@@ -181,9 +183,15 @@ def _watched(
         yield None
         return
     job_ends = [hook.job_end.why for hook in hooks if isinstance(hook, StopWithJob)]
-    with watching(peers, cluster.timeout_secs, *job_ends[:1]) as watch:
+    why_done = job_ends[0] if job_ends else lambda: None
+    knock = knocker(config) if config.num_ps_replicas else lambda peer: None
+    with watching(peers, cluster.timeout_secs, why_done, knock) as watch:
         run_hooks.insert(1, watch.hook)
-        yield watch
+        try:
+            yield watch
+        except UnreachableError as error:
+            exit_code.if_uncaught(error)  # As the watch would exit, had it been first.
+            raise
 
 
 @contextlib.contextmanager

@@ -84,10 +84,11 @@ class Job(NamedTuple):
     def noted(self) -> Iterator[None]:
         """A context in which the chief trains: notes in model_dir that it does, and that it did."""
         model_dir = self.estimator.model_dir
-        noted = job_end.begin(model_dir)
+        max_steps = self.train_spec.max_steps
+        noted = job_end.begin(model_dir, max_steps)
         yield
         step = checkpoint.step_of_latest(model_dir)
-        job_end.end(model_dir, noted, rules.training_end(step, self.train_spec.max_steps))
+        job_end.end(model_dir, noted, rules.training_end(step, max_steps))
 
     def train_and_evaluate_at_saves(self) -> list[CheckpointEvaluator]:
         """Trains, and evaluates after the train_spec's own listeners heard of a save."""
@@ -130,20 +131,27 @@ def master(job: Job) -> None:
 def worker(job: Job) -> None:
     """Trains, after a delay, on what the chief initialized; the chief's listeners are not its.
 
-    Where the connection breaks because the job is done, that is no error.
+    Where the connection breaks because the job is done, that is no error. Nor is it if the job was
+    done before this worker came, and nobody begins another.
+
+    Raises:
+        UnreachableError: another task is not there.
     """
     config = job.config
     start_server(config)
-    end = job_end.JobEnd(job.estimator.model_dir, job.clock)
     delay = worker_delay_secs(config)
+    end = job_end.JobEnd.of_task(config, job.train_spec.max_steps, job.clock, delay)
     if delay > 0:
         logger.info("Worker %d waits %d s before it starts.", config.task_id, delay)
         job.sleep(delay, end.why)
     try:
         job.train(hooks=[job_end.StopWithJob(end, job.clock)])
     except _LOST as error:
+        if end.may_be_this:
+            job.sleep_until(end.patient_until, lambda: end.why() or not end.may_be_over)
         if (why := end.why()) is None:
             raise
+        end.check()
         logger.info("The job is done (%s), so this is none: %s", why, error)
 
 
@@ -187,7 +195,7 @@ def evaluator(job: Job) -> None:
 
     Raises:
         ValueError: there is another evaluator.
-        UnreachableError: it is only presumed that the job is done, see JobEnd.
+        UnreachableError: the job that is done is another one, see JobEnd.check.
     """
     if job.config.task_id > 0:
         raise _checks.wrong_value(
@@ -199,7 +207,7 @@ def evaluator(job: Job) -> None:
     evaluators = job.checkpoint_evaluators()
     delays = [each.spec.start_delay_secs for each in evaluators]
     turns = [_Turn(each, begin + delay) for each, delay in zip(evaluators, delays, strict=True)]
-    end = job_end.JobEnd.of_task(job.config, job.clock, max(delays))
+    end = job_end.JobEnd.of_task(job.config, job.train_spec.max_steps, job.clock, max(delays))
     if min(delays) > 0:
         logger.info("The evaluator waits %s s before it starts.", min(delays))
     ended: str | None = None

@@ -3,8 +3,7 @@
     python stepping.py MODEL_DIR MAX_STEPS [HOW ...]
 
 HOW: "adopts" the state of live parameter servers; has a "handler" of SIGTERM, that stops training
-after the step; "lingers" before it closes the session; takes "long" steps; looks at each tenth step
-only, "seldom".
+after the step; "lingers" before it closes the session; looks at each tenth step only, "seldom".
 """
 
 import signal

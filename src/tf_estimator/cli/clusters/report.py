@@ -4,24 +4,15 @@ import collections
 import difflib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, final
 
 from tf_estimator.cluster import probe
 from tf_estimator.cluster.peers import Peer, all_peers
 from tf_estimator.cluster.probe import Answer
 from tf_estimator.config import Cluster
+from tf_estimator.config.cluster import ENTRIES
 
-_ENTRIES: Final = (
-    "cluster",
-    "task",
-    "session_master",
-    "eval_session_master",
-    "service",
-    "environment",
-    "model_dir",
-    "timeout_secs",
-)
 _DUTIES: Final = {
     "chief": "It trains, and writes the checkpoints and summaries.",
     "master": "It trains and evaluates, and writes the checkpoints and summaries.",
@@ -56,7 +47,7 @@ class Report:
 
 
 def report(
-    text: str | None,
+    environment: Mapping[str, str],
     wait_secs: float = 0.0,
     ask: Callable[[str], Answer] = probe.probe,
     clock: Callable[[], float] = time.monotonic,
@@ -65,18 +56,18 @@ def report(
     """Looks at a TF_CONFIG and asks the other tasks.
 
     Args:
-        text: the variable; None if it is not set.
+        environment: the variables, TF_CONFIG perhaps among them.
         wait_secs: how long to ask again until all answer.
         ask: finds out whether a server is at an address.
         clock: tells the time in seconds.
         sleep: waits a number of seconds.
     """
-    found = Report()
+    found, text = Report(), environment.get("TF_CONFIG")
     if text is None:
         found.lines.append("TF_CONFIG is not set: a process trains, evaluates and saves alone.")
         return found
     try:
-        cluster = Cluster.from_json(text)
+        cluster = Cluster.from_environment(environment)
     except (TypeError, ValueError) as error:
         found.problems.append(str(error))
         return found
@@ -110,7 +101,7 @@ def _tell_oddities(found: Report, text: str) -> None:
         for key in twice
     )
     for words, known, what in (
-        (tf_config, _ENTRIES, "entry of TF_CONFIG"),
+        (tf_config, ENTRIES, "entry of TF_CONFIG"),
         (tf_config.get("cluster", {}), tuple(_DUTIES), "role of train_and_evaluate"),
     ):
         for word in words:

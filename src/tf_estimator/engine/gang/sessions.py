@@ -8,8 +8,9 @@ import tensorflow as tf
 
 from tf_estimator import checkpoint
 from tf_estimator._tf import v1
+from tf_estimator.cluster.away import in_words
 from tf_estimator.cluster.peers import all_peers
-from tf_estimator.cluster.waiting import UnreachableError, ask, in_words, wait_for
+from tf_estimator.cluster.waiting import UnreachableError, ask, wait_for
 from tf_estimator.config import RunConfig
 from tf_estimator.engine.cluster_sessions import RestoringCreator
 from tf_estimator.engine.gang.votes import Votes
