@@ -6,8 +6,10 @@ Keras is imported by who has an object of it: here it is found among the modules
 import contextlib
 import gc
 import importlib
+import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+import threading
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -15,20 +17,22 @@ import tensorflow as tf
 from tf_estimator._tf import eagerly, v1
 
 
-def variable_view(variable: tf.Variable) -> Any:
-    """A Keras 3 Variable that is a view of an existing `variable`, with its name as the path.
+def variable_view(variable: tf.Variable, path: str = "") -> Any:
+    """A Keras 3 Variable that is a view of an existing `variable`, with the `path` or its name.
 
     Why: Keras 3 optimizers ask for what only a Keras Variable has, and it always makes its own.
     Guard: where the view did not take the variable, NotImplementedError.
     """
     keras = sys.modules["keras"]
 
+    path_of_view = path or variable.op.name
+
     class View(keras.Variable):  # type: ignore[name-defined]
         only_a_view = True  # for owners
 
         @property
         def path(self) -> str:
-            return variable.op.name
+            return path_of_view
 
         @path.setter
         def path(self, value: str) -> None:  # Keras before 3.5 sets it
@@ -44,7 +48,7 @@ def variable_view(variable: tf.Variable) -> Any:
         initializer=tf.zeros,
         shape=variable.shape,
         dtype=variable.dtype.base_dtype.name,
-        name=variable.op.name.replace("/", "_"),
+        name=path_of_view.replace("/", "_"),
     )
     if view.value is not variable:
         raise NotImplementedError(
@@ -52,6 +56,26 @@ def variable_view(variable: tf.Variable) -> Any:
             "Use an optimizer of tf.compat.v1.train."
         )
     return view
+
+
+def leave_strategy(optimizer: Any, variables: Sequence[Any]) -> None:
+    """Has a Keras optimizer that was built for the variables of a strategy update copies of them.
+
+    Args:
+        optimizer: made and built in the scope of the strategy.
+        variables: in place of each that it was built with the copy of one replica.
+
+    Why: it would update the copies of all replicas.
+    Guard: where it keeps them elsewhere, TensorFlow refuses the copies.
+    """
+    with tf.Graph().as_default():
+        nowhere = tf.distribute.get_strategy()
+    one: Any
+    for one in (optimizer, getattr(optimizer, "inner_optimizer", None)):
+        if hasattr(one, "_distribution_strategy"):
+            one._distribution_strategy = nowhere
+        if hasattr(one, "_trainable_variables"):
+            one._trainable_variables = list(variables)
 
 
 def optimizer_config(optimizer: Any) -> tuple[dict[str, Any], Any]:
@@ -191,6 +215,52 @@ def names_afresh() -> Iterator[None]:
         _swap_state(old or nothing)
 
 
+@contextlib.contextmanager
+def names_by_thread(graph: tf.Graph) -> Iterator[None]:
+    """Lets tf_keras number what it names in a graph for each thread by itself.
+
+    Why: it numbers by graph, and of several replicas each is built in a thread of its own, in
+    turns. The names of variables in a checkpoint would depend on how many there are.
+    Guard: where tf_keras keeps its numbers elsewhere, the names are as it makes them.
+    """
+    legacy = os.environ.get("TF_USE_LEGACY_KERAS", "").lower() in ("1", "true")
+    if legacy:
+        importlib.import_module("tf_keras")  # which model_fn would do else, in the middle
+    backend = sys.modules.get("tf_keras.src.backend")
+    numbers = getattr(backend, "PER_GRAPH_OBJECT_NAME_UIDS", {})
+    numbers[graph] = _NumbersOfThread()
+    try:
+        yield
+    finally:
+        del numbers[graph]
+
+
+class _NumbersOfThread(MutableMapping[Any, int]):
+    """The highest number of each name, 0 for a new one; each thread has its own."""
+
+    def __init__(self) -> None:
+        self._local = threading.local()
+
+    def _numbers(self) -> dict[Any, int]:
+        found: dict[Any, int] = vars(self._local).setdefault("numbers", {})
+        return found
+
+    def __getitem__(self, name: Any) -> int:
+        return self._numbers().setdefault(name, 0)
+
+    def __setitem__(self, name: Any, number: int) -> None:
+        self._numbers()[name] = number
+
+    def __delitem__(self, name: Any) -> None:
+        del self._numbers()[name]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._numbers())
+
+    def __len__(self) -> int:
+        return len(self._numbers())
+
+
 _NAMING = ("global_seed_generator", "name_scope_stack", "object_name_uids")
 
 
@@ -260,6 +330,30 @@ def tf_keras_makes_new_variable() -> bool:
             return True
         frame = frame.f_back
     return False
+
+
+def layer_of_new_variable() -> str:
+    """In a creator of `tf.variable_creator_scope`: what kind of layer makes the variable.
+
+    Returns:
+        "keras" or "tf_keras"; "v1" for a layer of `tf.compat.v1.layers`; "" for what is no layer.
+
+    Why: as of the two above.
+    Guard: as of these.
+    """
+    if path_of_new_variable() is not None:
+        return "keras"
+    frame: Any = sys._getframe(1)
+    modules = []
+    for _ in range(2 * _FRAMES_TO_KERAS):
+        if frame is not None:
+            modules.append(frame.f_globals.get("__name__", ""))
+            frame = frame.f_back
+    if any(one.startswith("tf_keras.src.legacy_tf_layers.") for one in modules):
+        return "v1"
+    of_layers = any(one.startswith("tf_keras.src.engine.base_layer") for one in modules)
+    others = ("tf_keras.src.optimizers.", "tf_keras.src.metrics.")
+    return "tf_keras" if of_layers and not any(one.startswith(others) for one in modules) else ""
 
 
 def calls(op: tf.Operation) -> list[str]:

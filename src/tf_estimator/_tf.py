@@ -192,7 +192,7 @@ def eagerly() -> contextlib.AbstractContextManager[None]:
 
 
 def call_traced(fn: Callable[..., Any], tensors: Iterable[tf.Tensor]) -> Any:
-    """Calls `fn` in a graph as a `tf.function` that was traced outside of it.
+    """Calls `fn` in a graph as a `tf.function` that was traced outside of it, and of any strategy.
 
     Why: Keras objects count on program order, which a `tf.function` gives them, and on `==` of
     tensors being by element. In a function that is traced inside a graph it is identity, and the
@@ -201,7 +201,10 @@ def call_traced(fn: Callable[..., Any], tensors: Iterable[tf.Tensor]) -> Any:
     """
     tensors = list(tensors)
     specs = [tf.TensorSpec(one.shape, one.dtype) for one in tensors]
-    with eagerly():
+    with contextlib.ExitStack() as outside:
+        if tf.distribute.has_strategy():
+            outside.enter_context(tf.Graph().as_default())  # which is in the scope of none
+        outside.enter_context(eagerly())
         traced = tf.function(fn, autograph=False).get_concrete_function(*specs)
     return traced(*tensors)
 
@@ -442,6 +445,28 @@ def loss_scaled_by_replicas(strategy: Any) -> Iterator[None]:
         yield
 
 
+def note_loss_reduction(reduction: str) -> None:
+    """Notes, for the default graph, how a loss is reduced: "sum", or anything else for a mean.
+
+    Why: `tf.compat.v1.distribute.get_loss_reduction` tells what the last loss of
+    `tf.compat.v1.losses` was, and must know those that others reduce.
+    Guard: where it looks elsewhere it goes on telling of the last loss of TensorFlow's own.
+    """
+    graph = v1.get_default_graph()
+    if hasattr(graph, "_last_loss_reduction"):
+        graph._last_loss_reduction = reduction
+
+
+def mark_loss_as_scaled(graph: tf.Graph) -> None:
+    """Notes that the loss of a graph was divided as above, by who is no such optimizer.
+
+    Why: `loss_was_scaled` asks for the mark that those optimizers leave.
+    Guard: that function's; without the mark it goes by what `get_loss_reduction` says.
+    """
+    if hasattr(graph, "_is_loss_scaled_by_optimizer"):
+        graph._is_loss_scaled_by_optimizer = True
+
+
 def loss_was_scaled(graph: tf.Graph) -> bool:
     """Whether the last optimizer at work in a graph has divided the loss, as above.
 
@@ -455,6 +480,24 @@ def loss_was_scaled(graph: tf.Graph) -> bool:
         not hasattr(graph, "_is_loss_scaled_by_optimizer")
         and v1.distribute.get_loss_reduction() == mean
     )
+
+
+def copies_of(variable: tf.Variable) -> tuple[tf.Variable, ...]:
+    """The variables that one consists of, which a tf.distribute strategy has made.
+
+    Returns:
+        One for each device of this process that has its own, or that one which the devices share.
+        A variable of no strategy is its only copy.
+
+    Why: the shared one of CentralStorageStrategy is inside of another object, of no public class.
+    Guard: where that has no `get` it counts as the variable itself; sessions then know its name
+    twice, and say so.
+    """
+    strategy = getattr(variable, "distribute_strategy", None)
+    if strategy is None:
+        return (variable,)
+    copies = strategy.experimental_local_results(variable)
+    return tuple(one.get() if hasattr(one, "get") else one for one in copies)
 
 
 def strategy_has_server(strategy: Any) -> bool:

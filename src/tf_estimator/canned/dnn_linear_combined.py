@@ -23,7 +23,7 @@ from tf_estimator.canned.model_fns import (
 from tf_estimator.config import RunConfig
 from tf_estimator.estimator import Estimator
 from tf_estimator.heads import Head
-from tf_estimator.spec import EstimatorSpec, ModeKeys
+from tf_estimator.spec import EstimatorSpec, ModeKeys, in_replica
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,17 +133,23 @@ def model_fn(
         if parts.deep:
             network, choice = parts.deep
             hidden = variable_partitioner(surface, None, config, dnn.HIDDEN_SLICE)
-            with model_scope("dnn", surface, hidden) as scope:
+            with (
+                in_replica.recorded_variables() as made,
+                model_scope("dnn", surface, hidden) as scope,
+            ):
                 logits.append(
                     network.logits(tensors, mode, units, scope=scope, input_layer_partitioner=cut)
                 )
-            trained.append(_Trained(choice, network.columns, _new_variables(trained)))
+            trained.append(_Trained(choice, network.columns, _trainable(made)))
         if parts.wide:
             model, choice = parts.wide
-            with model_scope("linear", surface, cut) as scope:
+            with (
+                in_replica.recorded_variables() as made,
+                model_scope("linear", surface, cut) as scope,
+            ):
                 logits.append(model.logits(tensors, units, scope=scope))
                 summarize_activation("linear", logits[-1])
-            trained.append(_Trained(choice, model.columns, _new_variables(trained)))
+            trained.append(_Trained(choice, model.columns, _trainable(made)))
         training: dict[str, Any] = {}
         if mode == ModeKeys.TRAIN:
             training["train_op_fn"] = lambda loss: _train_op(loss, trained, config)
@@ -160,10 +166,10 @@ class _Trained(NamedTuple):
     variables: list[tf.Variable]
 
 
-def _new_variables(trained: Sequence[_Trained]) -> list[tf.Variable]:
-    """The trainable variables that no part has yet: a shared embedding is the first part's."""
-    known = {id(each) for part in trained for each in part.variables}
-    return [each for each in v1.trainable_variables() if id(each) not in known]
+def _trainable(made: Iterable[tf.Variable]) -> list[tf.Variable]:
+    """The trainable ones of the variables that a part made: a shared embedding is the first's."""
+    ids = {id(each) for each in made}
+    return [each for each in v1.trainable_variables() if id(each) in ids]
 
 
 def _train_op(loss: tf.Tensor, trained: Sequence[_Trained], config: RunConfig) -> tf.Operation:

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from tf_estimator import _checks
 from tf_estimator._tf import v1, without_deprecation_notes
+from tf_estimator.spec import in_replica
 
 
 class FeatureTensors:
@@ -277,18 +278,17 @@ def linear_sum(
     Raises:
         ValueError: a feature is missing, or two columns differ in batch size.
     """
-    before = len(v1.global_variables())
     if any(map(_is_old, columns)):
         return _old_linear_sum(features, columns, units, sparse_combiner)
     variables = ColumnVariables()
     ordered = _by_name(columns)
     with v1.variable_scope("linear_model"):
         sums = []
-        for column in ordered:
-            with _column_scope(column):
-                sums.append(_weighted_sum(column, features, variables, units, sparse_combiner))
+        with in_replica.recorded_variables() as weights:
+            for column in ordered:
+                with _column_scope(column):
+                    sums.append(_weighted_sum(column, features, variables, units, sparse_combiner))
         _check_batch_sizes(ordered, sums)
-        weights = v1.global_variables()[before:]
         bias = _zeros("bias_weights", [units])
         return tf.nn.bias_add(tf.add_n(sums), bias), bias, weights
 

@@ -77,7 +77,12 @@ class KerasInModelFn:
             return next_creator(**arguments)
 
     def completed(
-        self, spec: EstimatorSpec, mode: str, inputs: Iterable[tf.Tensor]
+        self,
+        spec: EstimatorSpec,
+        mode: str,
+        inputs: Iterable[tf.Tensor],
+        replica: int = 0,
+        others: Iterable[EstimatorSpec] = (),
     ) -> EstimatorSpec:
         """The spec with all that Keras wants done at each step, and warnings of what cannot be.
 
@@ -85,19 +90,25 @@ class KerasInModelFn:
             spec: what model_fn returned.
             mode: the ModeKeys it was called with.
             inputs: the tensors of the features and labels.
+            replica: the number of this model in the graph, if there are several; then model_fn has
+                been called for all of them.
+            others: the specs of the others.
         """
         if mode != ModeKeys.TRAIN:
             if self._is_used:
-                _move_seeds(self._graph)
+                _move_seeds(self._graph, replica)
             return spec
         collected = v1.get_collection(v1.GraphKeys.UPDATE_OPS)
         if not self._is_used and not collected:
             return spec
-        run = {op.name for op in ancestors([spec.train_op, spec.loss])}
+        specs = [spec, *others]
+        run = {
+            op.name for op in ancestors(part for one in specs for part in (one.train_op, one.loss))
+        }
         left = [getattr(one, "op", one) for one in collected]
         left = [op for op in left if op.name not in run]
         _warn(
-            left,
+            left if replica == 0 else [],
             "train_op does not run these operations of the collection UPDATE_OPS, so that what "
             "they update, such as moving averages, stays as it is: %s. Make train_op inside "
             "tf.control_dependencies(tf.compat.v1.get_collection(tf.compat.v1.GraphKeys.UPDATE_OPS"
@@ -105,7 +116,7 @@ class KerasInModelFn:
         )
         if not self._is_used:
             return spec
-        writes = _Writes(self._graph, run, {op.name for op in left})
+        writes = _Writes(self._graph, run, {op.name for op in left}, replica)
         if not writes.orphans and not writes.ordered:
             return spec
         writes.put_in_order(spec, {tensor.op for tensor in inputs})
@@ -157,18 +168,19 @@ class _Writes:
         graph: of the model_fn.
         run: names of the operations that a step runs.
         left: names of those that are not to be run.
+        replica: the number of the model whose variables they are.
 
     Attributes:
         orphans: the writes that the step has to run, too.
         ordered: the uses of each variable that are to be put in order.
     """
 
-    def __init__(self, graph: tf.Graph, run: set[str], left: set[str]) -> None:
+    def __init__(self, graph: tf.Graph, run: set[str], left: set[str], replica: int) -> None:
         self._graph, self._run = graph, run
         self.orphans: list[tf.Operation] = []
         self.ordered: list[dict[tf.Operation, bool]] = []
         lost = []
-        for variable in _variables(graph):
+        for variable in _variables(graph, replica):
             uses = accesses(variable)
             kinds = {op: self._kind(variable, op) for op, writes in uses.items() if writes}
             for op, kind in kinds.items():
@@ -232,26 +244,31 @@ _START: Final = "start"  # an initial value
 _UPDATE: Final = "update"
 
 
-def _variables(graph: tf.Graph) -> list[tf.Variable]:
-    """The resource variables of a graph, those of metrics left out: EstimatorSpec has seen them."""
+def _variables(graph: tf.Graph, replica: int) -> list[tf.Variable]:
+    """The resource variables of a graph, those of metrics left out: EstimatorSpec has seen them.
+
+    Of variables with several copies it is that of the replica; what all share is with the first.
+    """
     keys = v1.GraphKeys
     metrics = {id(one) for one in graph.get_collection(keys.METRIC_VARIABLES)}
     found = {}
     for name in (keys.GLOBAL_VARIABLES, keys.LOCAL_VARIABLES):
-        for one in graph.get_collection(name):
+        for each in graph.get_collection(name):
+            copies = _tf.copies_of(each) if id(each) not in metrics else ()
+            one = copies[replica] if replica < len(copies) else None
             handle = getattr(one, "handle", None)
-            if id(one) not in metrics and getattr(handle, "dtype", None) == tf.resource:
+            if getattr(handle, "dtype", None) == tf.resource:
                 found[id(one)] = one
     return list(found.values())
 
 
-def _move_seeds(graph: tf.Graph) -> None:
+def _move_seeds(graph: tf.Graph, replica: int) -> None:
     """Makes drawing random numbers move the seed they are drawn with, as it does in training.
 
     Else every batch gets the same ones, which is not what someone wants who predicts with dropout.
     """
     order = None
-    for variable in _variables(graph):
+    for variable in _variables(graph, replica):
         uses = accesses(variable)
         writes = [op for op, write in uses.items() if write and not may_not_run(op)]
         if not any("random/seed_generator:next" in _keras.calls(op) for op in writes):

@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_estimator._checks import callable_, wrong_value
-from tf_estimator._tf import v1
+from tf_estimator._tf import note_loss_reduction, v1
 from tf_estimator.engine.model import argument_names
 from tf_estimator.heads.shapes import align
 
@@ -57,6 +57,7 @@ def reduce(losses: tf.Tensor, weights: tf.Tensor | None, loss_reduction: str) ->
         losses, by the sum of the weights (MEAN), or by the number of weights that are not zero.
     """
     with tf.name_scope("weighted_loss"):  # Programs log by name what is called so in here.
+        note_loss_reduction(SUM if loss_reduction in _SUMS else SUM_OVER_BATCH_SIZE)
         total = tf.reduce_sum(losses if weights is None else losses * weights, name="Sum")
         if loss_reduction in _SUMS:
             return total

@@ -15,7 +15,7 @@ from tf_estimator.keras import steps
 from tf_estimator.keras.graph_variables import GraphVariables, Start, local_variable
 from tf_estimator.keras.names import build_optimizer
 from tf_estimator.keras.traced import Traced
-from tf_estimator.spec import EstimatorSpec, ModeKeys
+from tf_estimator.spec import EstimatorSpec, ModeKeys, in_replica
 
 _SERVING_DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 
@@ -53,6 +53,12 @@ class ConvertedModel:
             raise ValueError(
                 "The Keras model must not be compiled anew after model_to_estimator: call that "
                 "again, after compile()."
+            )
+        if in_replica.is_one_of_several():
+            raise NotImplementedError(
+                "What model_to_estimator makes cannot be trained or evaluated by several replicas: "
+                "the steps of a compiled Keras model are one piece each. Use the layers of the "
+                "model in a model_fn, or leave the strategy out."
             )
         data = keras_data.batch(self._model, features, labels)
         if mode == ModeKeys.TRAIN:

@@ -14,6 +14,7 @@ from tf_estimator import _keras, _tf
 from tf_estimator.optimizers import recreation
 from tf_estimator.optimizers.gradients import Pair, PairsOf, as_it_is
 from tf_estimator.optimizers.scopes import optimizer_scope, training_scope
+from tf_estimator.spec import in_replica
 
 v1 = tf.compat.v1
 
@@ -34,6 +35,11 @@ def apply_legacy(
         raise NotImplementedError(
             "A legacy LossScaleOptimizer of tf_keras cannot train in a graph: "
             "wrap an optimizer that is not of the legacy kind, or use the one of Keras 3."
+        )
+    if in_replica.is_one_of_several():
+        raise NotImplementedError(
+            f"A legacy {type(optimizer).__name__} of tf_keras cannot train several replicas: take "
+            "the one that is not of the legacy kind, or an optimizer of tf.compat.v1.train."
         )
     made = recreation.recreate(optimizer).optimizer
     found = pairs(as_it_is)
@@ -81,8 +87,14 @@ def apply_traced(
     with tf.control_dependencies(None), scope_of as scope, _variables_under(scope):
         new = recreation.recreate(optimizer)
         made = new.optimizer
-        handed = {id(one): _keras.variable_view(one) if keras_3 else one for one in variables}
-        starts = _build(made, list(handed.values()))
+        handed = {id(one): _handed(one, keras_3) for one in variables}
+        built_with = list(handed.values())
+        several = in_replica.is_one_of_several()
+        if several:
+            built_with = [_handed(in_replica.whole(one), keras_3) for one in variables]
+        starts = _build(made, built_with)
+        if several:
+            _keras.leave_strategy(made, list(handed.values()))
     inner = getattr(made, "inner_optimizer", made)
     if getattr(inner, "use_ema", False) and not inner.ema_overwrite_frequency:
         _tf.logger.warning(
@@ -112,6 +124,13 @@ def apply_traced(
         if global_step is None:
             return tf.no_op()
         return v1.assign_add(global_step, tf.ones([], global_step.dtype.base_dtype)).op
+
+
+def _handed(variable: tf.Variable, keras_3: bool) -> Any:
+    """What Keras is given for a variable of the graph."""
+    if not keras_3:
+        return variable
+    return _keras.variable_view(variable, in_replica.plain_name(variable.op.name))
 
 
 def _build(optimizer: Any, variables: Sequence[Any]) -> list[tuple[Any, tf.Tensor]]:
@@ -181,13 +200,18 @@ def _variables_under(scope: str) -> Iterator[None]:
             arguments["initial_value"] = lambda: tf.cond(
                 v1.is_variable_initialized(start), start.read_value, lambda: start.initial_value
             )
+        if arguments.get("name"):
+            arguments["name"] = in_replica.plain_name(arguments["name"])
+        if in_replica.is_one_of_several():
+            arguments["aggregation"] = tf.VariableAggregation.ONLY_FIRST_REPLICA
         with v1.name_scope(None), v1.name_scope(scope):
             made = next_creator(**arguments)
         if str(arguments.get("name")).rpartition("/")[2] in _LEARNING_RATES:
             collection = v1.get_collection_ref(v1.GraphKeys.GLOBAL_VARIABLES)
             collection[:] = [one for one in collection if one is not made]
-            v1.add_to_collection(v1.GraphKeys.LOCAL_VARIABLES, made)
-        return made
+            if in_replica.index() == 0:
+                v1.add_to_collection(v1.GraphKeys.LOCAL_VARIABLES, made)
+        return in_replica.own(made)
 
     with tf.variable_creator_scope(create):
         yield

@@ -7,10 +7,12 @@ import tensorflow as tf
 
 from tf_estimator import _keras
 from tf_estimator._checks import wrong_type, wrong_value
+from tf_estimator.optimizers import in_replicas
 from tf_estimator.optimizers.gradients import Pair, PairsOf, Scaled, as_it_is, gradients, useful
 from tf_estimator.optimizers.keras_optimizers import apply_legacy, apply_traced
 from tf_estimator.optimizers.optimizer import Optimizer, is_resource
 from tf_estimator.optimizers.recreation import generation, is_legacy
+from tf_estimator.spec import in_replica
 
 v1 = tf.compat.v1
 
@@ -72,8 +74,11 @@ def minimize(
     def pairs(scaled: Scaled) -> list[Pair]:
         if of_version_1:  # its own way to gradients is part of it
             return useful(loss, optimizer.compute_gradients(loss, var_list=wanted))
-        return gradients(loss, wanted, scaled(loss))
+        share = in_replicas.share_of(loss)
+        return in_replicas.summed(gradients(loss, wanted, scaled(share)))
 
+    if not of_version_1:
+        wanted = [in_replica.own(one) for one in wanted]
     return _applied(optimizer, given, wanted, pairs, global_step, list(update_ops))
 
 
@@ -113,6 +118,8 @@ def apply_gradients(
     found = [_pair(one) for one in grads_and_vars]
     given = _keras.owners([variable for _, variable in found])
     wanted = [_whole(one) for one in given]
+    if not isinstance(optimizer, v1.train.Optimizer):
+        wanted = [in_replica.own(one) for one in wanted]
     pairs = [(found[n][0], one) for n, one in enumerate(wanted) if found[n][0] is not None]
     if not pairs:
         raise ValueError(
@@ -124,6 +131,8 @@ def apply_gradients(
             f"A {type(optimizer).__name__} cannot apply gradients in a graph: the factor that they "
             "were scaled by is in the optimizer that is made for the graph. Use minimize."
         )
+    if not isinstance(optimizer, v1.train.Optimizer):
+        pairs = in_replicas.summed(pairs)
     return _applied(optimizer, given, wanted, lambda _: pairs, global_step, [])
 
 
@@ -166,6 +175,10 @@ def _applied(
                     one,
                     "Make it with use_resource=True, or use an optimizer of tf.compat.v1.train.",
                 )
+    if way is not _apply_v1:
+        if in_replicas.leaves_it_to_first(variables):
+            return tf.group(*(gradient.op for gradient, _ in pairs(as_it_is)), *update_ops)
+        global_step = None if global_step is None else in_replica.own(global_step)
     train_op = way(optimizer, variables, pairs, global_step, update_ops)
     return _constrained(train_op, given, optimizer)
 
@@ -255,7 +268,7 @@ def _constrained(train_op: tf.Operation, given: Sequence[Any], optimizer: Any) -
     """`train_op`, followed by the constraints of variables that the optimizer knows nothing of."""
     knows = isinstance(optimizer, v1.train.Optimizer) or generation(optimizer) == "tf_keras"
     late = [
-        (_parts(one)[0], one.constraint)
+        (in_replica.own(_parts(one)[0]), one.constraint)
         for one in given
         if getattr(one, "constraint", None) is not None
         and not (knows and isinstance(one, tf.Variable))

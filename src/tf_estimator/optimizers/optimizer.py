@@ -5,6 +5,7 @@ ended with TensorFlow 2.15. Here are their rules without Keras, on TensorFlow's 
 """
 
 import abc
+import contextlib
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -14,6 +15,7 @@ import tensorflow as tf
 from tf_estimator import _checks
 from tf_estimator.optimizers.gradients import Gradient, Pair, distinct
 from tf_estimator.optimizers.scopes import optimizer_scope
+from tf_estimator.spec import in_replica
 
 v1 = tf.compat.v1
 
@@ -120,21 +122,24 @@ class Optimizer(abc.ABC):
 
     def _slot(self, variable: tf.Variable, name: str) -> tf.Variable:
         start = getattr(self, f"initial_{name}_value", 0.0)
+        several = in_replica.is_one_of_several()  # Then it is made for all of them.
         # Next to its variable: on a parameter server both are read and written together.
-        with variable.graph.colocate_with(variable.op):
-            return v1.Variable(
+        with contextlib.nullcontext() if several else variable.graph.colocate_with(variable.op):
+            slot = v1.Variable(
                 lambda: tf.fill(variable.shape, tf.constant(start, variable.dtype.base_dtype)),
                 trainable=False,
-                name=f"{variable.op.name}/{name}",
+                name=f"{in_replica.plain_name(variable.op.name)}/{name}",
                 use_resource=is_resource(variable),
             )
+        return in_replica.own(slot)
 
 
 def _scalar(name: str, start: float, dtype: tf.DType) -> tf.Variable:
     # From a function, so that the start depends on nothing that minimize is told to run before.
-    return v1.Variable(
+    made = v1.Variable(
         lambda: tf.constant(start, dtype), trainable=False, name=name, use_resource=True
     )
+    return in_replica.own(made)
 
 
 def is_resource(variable: tf.Variable) -> bool:

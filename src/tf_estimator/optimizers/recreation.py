@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tf_estimator import _keras, _tf
 from tf_estimator._checks import wrong_value
+from tf_estimator.spec import in_replica
 
 v1 = tf.compat.v1
 
@@ -182,6 +183,6 @@ def _forget_variables(optimizer: Any) -> None:
         _tf.writes_variable(op, one.handle)
         for one in found
         for op in one.handle.consumers()
-        if op != one.initializer
+        if op != in_replica.own(one).initializer
     ):
         collection[:] = [one for one in collection if id(one) not in mine]

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
+from tf_estimator.spec import in_replica
+
 v1 = tf.compat.v1
 
 _opened: "weakref.WeakKeyDictionary[tf.Graph, str]" = weakref.WeakKeyDictionary()
@@ -19,8 +21,13 @@ def training_scope() -> Iterator[str]:
     """Enters `training/`, whatever scope the caller is in; yields it with the slash.
 
     All optimizers of a graph share it. It is `training_1/` where the user has made a scope
-    `training` before.
+    `training` before. What replicas after the first make has their number in its name; variables
+    are the first's.
     """
+    if in_replica.index():
+        with v1.name_scope(None), v1.name_scope(f"replica_{in_replica.index()}/training/") as scope:
+            yield scope
+        return
     graph = v1.get_default_graph()
     with v1.name_scope(None), v1.name_scope(_opened.get(graph, "training")) as scope:
         _opened[graph] = scope

@@ -76,11 +76,11 @@ def _is_called(op: tf.Operation, name: str) -> bool:
 
 def _is_written(variable: tf.Variable) -> bool:
     """Whether the graph itself has a write of a variable; one in a tf.function is no such."""
-    handle = variable.handle
     return any(
-        op.type.startswith(("Assign", "If")) and _tf.writes_variable(op, handle)
-        for op in handle.consumers()
-        if op != variable.initializer
+        op.type.startswith(("Assign", "If")) and _tf.writes_variable(op, copy.handle)
+        for copy in _tf.copies_of(variable)
+        for op in copy.handle.consumers()
+        if op != copy.initializer
     )
 
 

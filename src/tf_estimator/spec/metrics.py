@@ -24,8 +24,9 @@ from typing import Any, Final
 
 import tensorflow as tf
 
-from tf_estimator import _keras
+from tf_estimator import _keras, _tf
 from tf_estimator._checks import wrong_value
+from tf_estimator.spec import in_replica
 from tf_estimator.spec.program_order import (
     ProgramOrder,
     accesses,
@@ -124,7 +125,11 @@ def refuse_parts(eval_metric_ops: Mapping[Any, Any]) -> None:
     """
     if "tf_keras" not in sys.modules or tf.executing_eagerly():
         return
-    started = {one.op.name for one in (*v1.global_variables(), *v1.local_variables())}
+    started = {
+        copy.op.name
+        for one in (*v1.global_variables(), *v1.local_variables())
+        for copy in _tf.copies_of(one)
+    }
     left = {
         op
         for op in v1.get_default_graph().get_operations()
@@ -193,7 +198,7 @@ def _made_outside(metric: Any) -> ValueError:
 
 def _accesses(metric: Any, variable: tf.Variable) -> dict[tf.Operation, bool]:
     """The operations that use a variable, and whether each writes it."""
-    found = accesses(variable)
+    found = accesses(in_replica.own(variable))
     if any(write and may_not_run(op) for op, write in found.items()):
         raise ValueError(
             f"The Metric {metric.name!r} must not have its update_state called inside a tf.cond or "
@@ -260,5 +265,16 @@ def _value_and_update(metric: Any, writes: list[tf.Operation]) -> tuple[Any, Any
 
 
 def _result(metric: Any) -> Any:
-    """What `result()` gives, as Tensors: some metrics return a variable, a number or a dict."""
-    return tf.nest.map_structure(tf.convert_to_tensor, metric.result())
+    """What `result()` gives, as Tensors: some metrics return a variable, a number or a dict.
+
+    In one of several replicas it is that of all of them: read outside of the replicas a variable of
+    a Metric is the sum of its copies.
+    """
+
+    def result(strategy: Any = None) -> Any:
+        del strategy
+        return tf.nest.map_structure(tf.convert_to_tensor, metric.result())
+
+    if in_replica.is_one_of_several():
+        return tf.distribute.get_replica_context().merge_call(result)
+    return result()

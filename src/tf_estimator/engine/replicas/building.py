@@ -11,13 +11,13 @@ What comes of it is a BuiltGraph like any other. Outside of the scope a variable
 each device reads as the first of them, writes all, and is one in a checkpoint.
 """
 
-import itertools
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
-from tf_estimator import _tf
+from tf_estimator import _keras, _tf
 from tf_estimator._tf import logger, v1
 from tf_estimator.checkpoint import RestoreReport
 from tf_estimator.cluster.multi_worker import joins_workers
@@ -26,7 +26,7 @@ from tf_estimator.engine.gang.votes import Votes
 from tf_estimator.engine.graph import BuiltGraph
 from tf_estimator.engine.keras_state import KerasInModelFn
 from tf_estimator.engine.model import Model
-from tf_estimator.engine.replicas import combining
+from tf_estimator.engine.replicas import combining, variables
 from tf_estimator.engine.replicas.rounds import Rounds, rounds
 from tf_estimator.engine.replicas.strategies import is_central
 from tf_estimator.engine.step_order import read_before_write
@@ -123,21 +123,29 @@ def _in_each_replica(
 ) -> tuple[list[EstimatorSpec], Any]:
     """The specs of the replicas of this process, and the losses, of all, as the strategy has it."""
     graph = v1.get_default_graph()
+    several = strategy.num_replicas_in_sync > 1
     specs: list[EstimatorSpec] = []
-    numbers = itertools.count()
+    kerases: list[KerasInModelFn] = []
 
     def in_replica() -> tf.Tensor:
-        # The replicas start one after the other, in order.
-        features, labels = taken.batches[next(numbers)]
-        keras = KerasInModelFn(graph)
-        with keras.at_work():
-            spec = model.call(features, labels, mode, config)
-        spec = keras.completed(spec, mode, _tensors((features, labels)))
-        specs.append(spec)
-        return spec.loss
+        # The replicas start one after the other, in order, and so they end.
+        kerases.append(KerasInModelFn(graph))
+        features, labels = taken.batches[len(kerases) - 1]
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(kerases[-1].at_work())
+            if several:
+                create = variables.creator(is_central=is_central(strategy))
+                stack.enter_context(tf.variable_creator_scope(create))
+            specs.append(model.call(features, labels, mode, config))
+        return specs[-1].loss
 
-    losses = strategy.run(tf.autograph.experimental.do_not_convert(in_replica))
-    return specs, losses
+    with _keras.names_by_thread(graph) if several else contextlib.nullcontext():
+        losses = strategy.run(tf.autograph.experimental.do_not_convert(in_replica))
+    completed = []
+    for n, (keras, spec, batch) in enumerate(zip(kerases, specs, taken.batches, strict=True)):
+        others = [one for one in specs if one is not spec]
+        completed.append(keras.completed(spec, mode, _tensors(batch), n, others))
+    return completed, losses
 
 
 def _reported(strategy: Any, losses: Any) -> tf.Tensor:

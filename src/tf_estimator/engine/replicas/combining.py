@@ -8,7 +8,7 @@ import tensorflow as tf
 from tf_estimator._tf import v1
 from tf_estimator.engine.evaluate import MEAN_LOSS
 from tf_estimator.engine.replicas.counted_once import undo_where_absent
-from tf_estimator.spec import EstimatorSpec, ModeKeys
+from tf_estimator.spec import EstimatorSpec
 
 
 def for_training(specs: Sequence[EstimatorSpec], loss: tf.Tensor) -> EstimatorSpec:
@@ -20,13 +20,9 @@ def for_training(specs: Sequence[EstimatorSpec], loss: tf.Tensor) -> EstimatorSp
     """
     first = specs[0]
     # Each replica has them, and their values, as the summaries, are those of the first.
-    return EstimatorSpec(
-        ModeKeys.TRAIN,
-        predictions=first.predictions,
+    return first._replace(
         loss=loss,
         train_op=first.train_op if len(specs) == 1 else tf.group(*(one.train_op for one in specs)),
-        training_hooks=first.training_hooks,
-        training_chief_hooks=first.training_chief_hooks,
         scaffold=_scaffold([one.scaffold for one in specs]),
     )
 
@@ -57,12 +53,9 @@ def for_evaluation(
     value, update = _combined(mean_losses)
     v1.add_to_collection(MEAN_LOSS, value)
     v1.add_to_collection(MEAN_LOSS, tf.group(update, *undoing))
-    return EstimatorSpec(
-        ModeKeys.EVAL,
-        predictions=first.predictions,
+    return first._replace(
         loss=_mean_of(losses, present),
         eval_metric_ops=combined,
-        evaluation_hooks=first.evaluation_hooks,
         scaffold=_scaffold([one.scaffold for one in specs]),
     )
 
