@@ -39,6 +39,14 @@ _CORE_CASES = 2
 # A shell's background jobs ignore Ctrl-C, and so would the programs that tests start there.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Grappler goes over each new graph of a session, which takes a third of the time of a test of tiny
+# graphs, and changes nothing that a test asks for. It does so as for users in the folders and files
+# below: those about steps in the graph, numbers and whole programs; with --exhaustive, in all.
+_WITH_GRAPPLER = {
+    *("cluster", "conformance", "examples", "gang", "goldens", "replicas", "sameness", "steps"),
+    *("test_documentation.py", "test_estimator.py"),
+}
+
 # A test that takes less, in seconds, has hardly used a session. After others garbage is collected,
 # so that graphs and sessions, which are in cycles, do not pile up.
 _MAY_HAVE_SESSIONS = 0.1
@@ -46,6 +54,10 @@ _MAY_HAVE_SESSIONS = 0.1
 # A graph takes long to build the first time, so no deadline; the same examples at every run.
 hypothesis.settings.register_profile("graphs", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("graphs")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--exhaustive", action="store_true", help="all cases of the long tables as well")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -83,6 +95,36 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if costs:
         terminalreporter.section("faults of clusters: time until training went on, and the loss")
         terminalreporter.write("".join(f"{cost}\n" for cost in costs))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _grappler(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Keeps Grappler from the sessions and functions of most tests."""
+    if request.config.getoption("--exhaustive") or _WITH_GRAPPLER & {
+        request.path.name,
+        request.path.parent.name,
+    }:
+        yield
+        return
+    start = tf.compat.v1.Session.__init__
+
+    def without(
+        self: tf.compat.v1.Session,
+        target: str = "",
+        graph: tf.Graph | None = None,
+        config: tf.compat.v1.ConfigProto | None = None,
+    ) -> None:
+        if config is not None:  # else it has the options that are set below
+            given, config = config, tf.compat.v1.ConfigProto()
+            config.CopyFrom(given)
+            config.graph_options.rewrite_options.disable_meta_optimizer = True
+        start(self, target, graph, config)
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tf.compat.v1.Session, "__init__", without)
+        yield
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
 
 
 @pytest.fixture(autouse=True)

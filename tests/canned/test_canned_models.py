@@ -218,11 +218,11 @@ def test_an_old_checkpoint_that_never_trained_them_goes_on_so(both, config, capl
     assert "without training shared embeddings" in caplog.text
 
 
-def test_large_variables_are_cut_for_parameter_servers_in_version_1(build, monkeypatch):
+def test_large_variables_are_cut_for_parameter_servers_in_version_1(build, monkeypatch, tmp_path):
     cluster = {"chief": ["a:1"], "ps": ["b:1", "c:1"], "worker": ["d:1"]}
     task = {"type": "chief", "index": 0}
     monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": task}))
-    config = RunConfig()
+    config = RunConfig(str(tmp_path))  # a cluster meets there
     names = build(canned_v1.DNNClassifier([70_000], [X], config=config), batch, "infer").names()
     assert {"dnn/hiddenlayer_0/bias/part_1", "dnn/logits/bias/part_0"} <= names
     assert "dnn/logits/bias/part_1" not in names
