@@ -38,7 +38,8 @@ def test_two_workers_train_to_max_steps_and_all_tasks_end(processes, tmp_path, p
     tasks = cluster.start_all()
     ended_well(tasks)
     step = checkpoint.step_of_latest(str(tmp_path))
-    assert 100 <= step <= 102
+    # Each of three may be in a step then, and does not see the end if it began with step 98.
+    assert 100 <= step <= 105
     taken = [steps_taken(tasks[name]) for name in ("chief0", "worker0", "worker1")]
     assert min(taken) > 0
     assert step <= sum(taken) <= step + 2, "each may take one more step after the last save"
