@@ -36,7 +36,7 @@ __all__ = [
     "read_input",
     "require_given_weights",
     "strategy_of",
-    "with_devices",
     "train",
     "warn_that_input_starts_over",
+    "with_devices",
 ]
