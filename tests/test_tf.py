@@ -448,3 +448,68 @@ def test_hooks_read_the_global_step_from_where_they_are_told():
         hook.begin()
         assert hook.before_run(None).fetches is told
         assert _tf.read_global_step_by(tf.identity(step)), "another one takes its place"
+
+
+def _replicas() -> Any:
+    return tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
+
+
+@pytest.mark.parametrize("reduction", ["sum", "sum_over_batch_size"])
+def test_optimizers_divide_the_loss_by_the_replicas_unless_it_is_a_sum(reduction: str):
+    with tf.Graph().as_default() as graph:
+        strategy = _replicas()
+
+        def step() -> None:
+            w = v1.get_variable("w", initializer=1.0)
+            _tf.note_loss_reduction(reduction)
+            v1.train.GradientDescentOptimizer(0.1).minimize(w * w)
+
+        with strategy.scope(), _tf.loss_scaled_by_replicas(strategy):
+            strategy.run(step)
+            assert _tf.loss_was_scaled(graph) is (reduction != "sum")
+            _tf.mark_loss_as_scaled(graph)
+            assert _tf.loss_was_scaled(graph)
+
+
+def test_a_strategy_that_cannot_scale_the_loss_is_named():
+    class Strategy:
+        pass
+
+    with (
+        pytest.raises(NotImplementedError, match="_scale_loss_for_estimator_enabled is gone"),
+        _tf.loss_scaled_by_replicas(Strategy()),
+    ):
+        pass
+
+
+def test_a_variable_of_a_strategy_has_copies():
+    with tf.Graph().as_default():
+        strategy = _replicas()
+        central = tf.distribute.experimental.CentralStorageStrategy(["/cpu:0", "/cpu:1"], "/cpu:0")
+        alone = v1.get_variable("alone", initializer=1.0)
+        with strategy.scope():
+            each = v1.get_variable("each", initializer=1.0)
+        with central.scope():
+            shared = v1.get_variable("shared", initializer=1.0)
+        assert _tf.copies_of(alone) == (alone,)
+        assert [one.op.name for one in _tf.copies_of(each)] == ["each", "each/replica_1"]
+        [one] = _tf.copies_of(shared)
+        assert one is not shared
+        assert one.op.name == "shared"
+        assert _tf.copies_of(one) == (one,)
+
+
+def test_a_function_is_traced_outside_of_a_strategy():
+    with tf.Graph().as_default():
+        strategy = _replicas()
+
+        def nowhere() -> tf.Tensor:
+            return tf.constant(not tf.distribute.has_strategy())
+
+        def in_replica() -> tf.Tensor:
+            return _tf.call_traced(nowhere, [])
+
+        with strategy.scope():
+            found = strategy.experimental_local_results(strategy.run(in_replica))
+        with v1.Session(config=v1.ConfigProto(device_count={"CPU": 2})) as session:
+            assert session.run(found) == (True, True)

@@ -180,7 +180,8 @@ class Estimator:
                 step = checkpoint.step_of_latest(self.model_dir)
                 engine.warn_that_input_starts_over(built, self._config, all_hooks, step)
                 self._has_trained = True
-            engine.train(built, self._config, all_hooks, listeners)
+            config = engine.with_devices(ModeKeys.TRAIN, self._config)
+            engine.train(built, config, all_hooks, listeners)
         return self
 
     def evaluate(
@@ -576,7 +577,7 @@ class Estimator:
     ) -> Iterator[tuple[Any, dict[str, Any]]]:
         """The metrics of each checkpoint, None for initial weights, written as soon as known."""
         with self._graph(ModeKeys.EVAL, input_fn, hooks, is_initial=paths == [None]) as built:
-            evaluate = engine.evaluator(built, self._config)
+            evaluate = engine.evaluator(built, engine.with_devices(ModeKeys.EVAL, self._config))
             for path in paths:
                 results = evaluate(hooks, path, steps)
                 step = int(results[v1.GraphKeys.GLOBAL_STEP])

@@ -12,7 +12,7 @@ from tf_estimator.engine.keep.keeper import Keeper
 from tf_estimator.engine.model import Model
 from tf_estimator.engine.predict import chosen_predictions, predict
 from tf_estimator.engine.replicas import build as build_replicas
-from tf_estimator.engine.replicas import strategy_of
+from tf_estimator.engine.replicas import strategy_of, with_devices
 from tf_estimator.engine.restore import require_given_weights
 from tf_estimator.engine.train import train
 
@@ -38,4 +38,5 @@ __all__ = [
     "strategy_of",
     "train",
     "warn_that_input_starts_over",
+    "with_devices",
 ]

@@ -1,5 +1,6 @@
 """Which strategy of the RunConfig a mode runs under, and which there may be."""
 
+import re
 from typing import Any, Final
 
 import tensorflow as tf
@@ -7,7 +8,7 @@ import tensorflow as tf
 from tf_estimator import _checks
 from tf_estimator._tf import v1
 from tf_estimator.cluster import multi_worker
-from tf_estimator.config import RunConfig
+from tf_estimator.config import RunConfig, default_session_config
 from tf_estimator.spec import ModeKeys
 
 # The option of RunConfig for each mode that has one. The others run on one device.
@@ -53,6 +54,29 @@ def strategy_of(mode: str, config: RunConfig) -> Any:
             f"CentralStorageStrategy{also}; received {_checks.shown(strategy)}. {_hint(strategy)}"
         )
     return strategy
+
+
+def with_devices(mode: str, config: RunConfig) -> RunConfig:
+    """The RunConfig whose sessions have as many CPUs as the strategy of a mode works on.
+
+    A session knows nothing of the logical CPUs of the program, and has one if it is not told. All
+    replicas on one device would wait for each other without end.
+
+    Args:
+        mode: one of ModeKeys.
+        config: has the strategies.
+    """
+    strategy = strategy_of(mode, config)
+    if strategy is None or len(strategy.extended.worker_devices) == 1:
+        return config
+    cpus = [re.search(r"cpu:(\d+)$", one.lower()) for one in strategy.extended.worker_devices]
+    needed = max((int(one[1]) + 1 for one in cpus if one), default=0)
+    given = config.session_config or default_session_config()
+    if given.device_count.get("CPU", 1) >= needed:
+        return config
+    session_config = v1.ConfigProto.FromString(given.SerializeToString())
+    session_config.device_count["CPU"] = needed
+    return config.replace(session_config=session_config)
 
 
 def is_central(strategy: Any) -> bool:
