@@ -123,11 +123,19 @@ def test_two_jobs_in_one_process_each(processes, tmp_path):
     assert checkpoint.step_of_latest(str(tmp_path)) >= 40
 
 
-def test_tasks_that_come_after_the_end_end(processes, tmp_path):
-    cluster = processes.cluster(PROGRAM, [tmp_path, "--max_steps", 20], chief=1, worker=1, ps=1)
-    ended_well({"chief0": cluster.start("chief"), "ps0": cluster.start("ps")})
+@pytest.mark.parametrize("end", [["--max_steps", 20], ["--batches", 20]])
+def test_tasks_that_come_after_the_end_end(processes, tmp_path, end):
+    # At first the ps has to come in time; then, without max_steps, they wait for another job.
+    cluster = processes.cluster(PROGRAM, [tmp_path, *end], timeout_secs=1, chief=1, worker=1, ps=1)
+    cluster.start("ps").wait_for("listens at")
+    ended_well({"chief0": cluster.start("chief"), "ps0": cluster.tasks["ps0"]})
     ended_well({"ps0": cluster.start("ps"), "worker0": cluster.start("worker")})
-    assert "the end of the program" in cluster.tasks["ps0"].output()
+    for name in ("ps0", "worker0"):
+        said = cluster.tasks[name].output()
+        assert "the end of the program" in said
+        assert ("So it was this job, and there is nothing left to do" in said) == (
+            "--batches" in end
+        )
 
 
 @pytest.mark.parametrize("adopts", [True, False])
