@@ -33,6 +33,9 @@ with _without_stderr():
 # These run what a reader sees, which is written for the newest TensorFlow.
 _NEWEST_ONLY = ("test_documentation.py", "test_digits.py")
 
+# Folders whose files take long as a whole.
+_SLOW = ("cluster", "replicas", "sameness")
+
 # Of a test with many cases, so many are core.
 _CORE_CASES = 2
 
@@ -57,16 +60,65 @@ hypothesis.settings.load_profile("graphs")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--exhaustive", action="store_true", help="all cases of the long tables as well")
+    parser.addoption(
+        "--exhaustive", action="store_true", help="all cases of the tests marked exhaustive"
+    )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks as core each test, with a few of its cases, unless slow or about the newest only.
+def _values(case: pytest.Function) -> set[tuple[str, object]]:
+    """Which value each parameter has: equal names are one value, else equal objects need not be."""
+    given = case.callspec.params.items()
+    return {(name, value if isinstance(value, str) else id(value)) for name, value in given}
 
-    Files with a slow test come first, so that in the end no process waits for another.
+
+def _with_each_value_once(cases: list[pytest.Function]) -> list[pytest.Function]:
+    """So few of a test's cases that each value of each of its parameters comes at least once."""
+    missing = {value for case in cases for value in _values(case)}
+    kept = []
+    while missing:
+        most = max(cases, key=lambda case: len(missing & _values(case)))
+        missing -= _values(most)
+        kept.append(most)
+    return kept
+
+
+def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Takes most cases of exhaustive tests from `items`, unless asked for, or a test is named."""
+    if config.getoption("--exhaustive") or any("::" in one for one in config.args):
+        return
+    tables: dict[str, list[pytest.Function]] = collections.defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("exhaustive") and isinstance(item, pytest.Function):
+            tables[item.nodeid.partition("[")[0]].append(item)
+    left_out = {item for cases in tables.values() for item in cases} - {
+        item for cases in tables.values() for item in _with_each_value_once(cases)
+    }
+    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _order(items: list[pytest.Item]) -> None:
+    """Sorts the files: in the end no process shall wait for another that has a long one.
+
+    First come those with slow tests, and after each one without: many of the slow ones start other
+    processes and wait for them, and meanwhile there is something to do.
     """
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    sizes = collections.Counter(item.path for item in items)
+    slow = {
+        item.path
+        for item in items
+        if item.get_closest_marker("slow") or item.path.parent.name in _SLOW
+    }
+    quick = sorted(sizes.keys() - slow, key=lambda path: (-sizes[path], path))
+    place = {path: 2 * n for n, path in enumerate(sorted(slow))}
+    place |= {path: 2 * n + 1 for n, path in enumerate(quick)}
+    items.sort(key=lambda item: place[item.path])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Marks as core each test, with a few of its cases, unless slow or about the newest only."""
+    _leave_out(config, items)
+    _order(items)
     cases: collections.Counter[str] = collections.Counter()
     for item in items:
         if item.path.name in _NEWEST_ONLY or item.get_closest_marker("slow"):

@@ -56,6 +56,7 @@ def make(surface, name, **given):
     return getattr(SURFACES[surface], name)(**given)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("which", ["Classifier", "Regressor", "Estimator"])
 def test_train_evaluate_predict(surface, kind, which, config):
     given = arguments(kind)
@@ -88,6 +89,7 @@ def test_losses_are_summed_in_version_1_only(kind, build):
     assert weighted["v1"] != weighted["v2"]
 
 
+@pytest.mark.exhaustive
 def test_more_classes_have_more_logits(surface, kind, build):
     estimator = make(surface, f"{kind}Classifier", n_classes=3, **arguments(kind))
     built = build(estimator, small_batch, "infer")
@@ -95,6 +97,7 @@ def test_more_classes_have_more_logits(surface, kind, build):
     assert built.spec.predictions["class_ids"].shape[1] == 1
 
 
+@pytest.mark.exhaustive
 def test_labels_of_a_vocabulary_and_weights(surface, kind, config):
     def input_fn():
         features = {"x": [1.0, 2.0], "w": [1.0, 0.0]}
@@ -114,12 +117,14 @@ def test_labels_of_a_vocabulary_and_weights(surface, kind, config):
     assert {each["classes"][0] for each in estimator.predict(input_fn)} <= {b"yes", b"no"}
 
 
+@pytest.mark.exhaustive
 def test_label_dimension(surface, kind, build):
     estimator = make(surface, f"{kind}Regressor", label_dimension=2, **arguments(kind))
     built = build(estimator, lambda: (small_batch()[0], tf.ones([2, 2])))
     assert built.spec.predictions["predictions"].shape[1] == 2
 
 
+@pytest.mark.exhaustive
 def test_a_head_of_heads(surface, kind, config):
     def input_fn():
         labels = {"a": [0, 1], "b": [[1.0, 2.0], [3.0, 4.0]]}
@@ -140,6 +145,7 @@ OPTIMIZERS = {
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", ["Baseline", "DNNLinearCombined"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
 def test_optimizers(surface, kind, optimizer, config):
@@ -152,6 +158,7 @@ def test_optimizers(surface, kind, optimizer, config):
     assert estimator.get_variable_value("global_step") == 2
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("wrong", "error", "message"),
     [
@@ -167,6 +174,7 @@ def test_wrong_arguments_of_a_classifier(surface, kind, wrong, error, message):
         make(surface, f"{kind}Classifier", **arguments(kind), **wrong)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("optimizer", ["Foo", 3, v1.train.AdamOptimizer])
 def test_wrong_optimizers(surface, kind, optimizer):
     name = "linear_optimizer" if kind == "DNNLinearCombined" else "optimizer"
@@ -193,6 +201,7 @@ def test_a_missing_feature(surface, kind, build):
         build(estimator, small_batch)
 
 
+@pytest.mark.exhaustive
 def test_an_export_is_served(surface, kind, config, tmp_path):
     estimator = make(surface, f"{kind}Classifier", config=config, **arguments(kind))
     estimator.train(small_input, steps=1)
@@ -205,6 +214,7 @@ def test_an_export_is_served(surface, kind, config, tmp_path):
     assert served["logits"].numpy()[0] == pytest.approx(expected[0]["logits"], rel=1e-5)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", KINDS[1:])
 def test_a_warm_start(surface, kind, config, tmp_path):
     def estimator(folder, **given):
@@ -221,6 +231,7 @@ def test_a_warm_start(surface, kind, config, tmp_path):
     assert new.evaluate(small_input)["loss"] == pytest.approx(old.evaluate(small_input)["loss"])
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", ["Linear", "DNN"])
 def test_a_warm_start_with_a_longer_vocabulary(surface, kind, tmp_path):
     def estimator(name, words, **given):

@@ -111,6 +111,7 @@ def network(estimator, cell_type, scopes):
     return logits
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("cell_type", CELLS)
 @pytest.mark.parametrize("units", [[4], [4, 3]])
 def test_predictions_are_those_of_the_textbook(cell_type, units):

@@ -185,6 +185,7 @@ def test_training_goes_on_from_the_newest_whole_one(damaged):
     assert len(list(folder.glob("*.index"))) <= 5
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("call", READERS)
 def test_readers_take_the_newest_whole_one_and_write_nothing(damaged, tmp_path, call):
     folder, step = damaged
@@ -245,6 +246,7 @@ def all_damaged(request, model_dir):
     return model_dir, damage(model_dir, request.param)[1]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("call", ["train", "evaluate", "predict", "export"])
 def test_where_none_is_whole_nothing_starts_over(all_damaged, tmp_path, call):
     folder, words = all_damaged
@@ -292,6 +294,7 @@ def test_several_damages_leave_the_next_whole_one(model_dir, logged):
     assert sum("cannot be restored" in line for line in logged) == 1  # 2 has neither index nor list
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("call", READERS)
 @pytest.mark.parametrize("name", FILE_DAMAGES)
 def test_a_given_checkpoint_that_is_damaged_is_an_error(model_dir, tmp_path, call, name):

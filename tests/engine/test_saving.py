@@ -49,7 +49,7 @@ class _Model:
         with self.graph.as_default():
             step = v1.train.get_or_create_global_step()
             w = v1.get_variable("w", [2], initializer=v1.zeros_initializer())
-            # The tensor that all hooks read: after the step, it would be now this step, now the next.
+            # What all hooks read: after the step, it would be now this step, now the next.
             with tf.control_dependencies([global_step_read()]):
                 self.train_op = tf.group(v1.assign_add(step, by), w.assign_add([1.0, 2.0]))
             v1.add_to_collection(v1.GraphKeys.TRAIN_OP, self.train_op)

@@ -312,7 +312,8 @@ def test_an_input_fn_that_asks_for_more_is_refused_at_once(
 ):
     specs = [diary.train_spec(), diary.eval_spec()]
     specs = [s._replace(input_fn=input_fn) if type(s).__name__ == wrong else s for s in specs]
-    message = rf"input_fn of {wrong} must take no other .* mode, params, config, input_context; .*'{missing}'\]"
+    known = "mode, params, config, input_context"
+    message = rf"input_fn of {wrong} must take no other .* {known}; .*'{missing}'\]"
     with pytest.raises(ValueError, match=message):
         diary.run(estimator, *specs)
     assert diary == []
