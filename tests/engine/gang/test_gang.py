@@ -5,11 +5,13 @@ import pytest
 import tensorflow as tf
 
 from tf_estimator.engine.gang.hooks import Agreement
-from tf_estimator.engine.gang.sessions import has_collectives
-from tf_estimator.engine.gang.votes import Votes
+from tf_estimator.engine.gang.collectives import collectives
+from tf_estimator.engine.gang.votes import Problem, Votes
 from tf_estimator.engine.replicas.outlook import with_outlook
 
 v1 = tf.compat.v1
+
+TWO = v1.ConfigProto(device_count={"CPU": 2})
 
 
 def sent(value):
@@ -46,8 +48,9 @@ def test_what_waits_for_other_workers_is_found_wherever_it_is():
 
         called, not_called = outer(tf.constant(1.0)), harmless(tf.constant(1.0))
     assert [
-        has_collectives(graph, [one]) for one in (alone, together, after, then, called, not_called)
-    ] == [False, True, True, True, True, False]
+        collectives(graph, [one]) for one in (alone, together, after, then, called, not_called)
+    ] == ["", "ReduceV2:1", "ReduceV2:1", "ReduceV2:1", "ReduceV2", ""]
+    assert collectives(graph, [called, then]) == "ReduceV2 ReduceV2:1"
 
 
 def sparse(n):
@@ -120,14 +123,40 @@ def test_a_hook_that_wants_to_stop_asks_all(where, runs):
     assert hook.runs == runs
 
 
-def test_equal_numbers():
+@pytest.mark.parametrize(
+    ("mine", "other", "problem"),
+    [
+        ("step", ("step", False), None),
+        ("step", ("end", False), Problem.NOT_THE_SAME),
+        ("end", ("end", True), Problem.ONE_HAS_FAILED),
+    ],
+)
+def test_what_another_worker_does(mine, other, problem):
+    with tf.Graph().as_default(), v1.Session(config=TWO) as session:
+        strategy = tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
+        with strategy.scope():
+            votes = Votes(strategy, tf.constant(True))
+        ((_, said),) = votes.about(other[0], has_failed=other[1]).items()
+        summed = session.graph.get_tensor_by_name("votes/total:0")
+        ((about, own),) = votes.about(mine).items()
+        total = np.concatenate([[0, 0, 0], own + said])
+        found = None
+        try:
+            session.run(votes.outcome, {about: own, summed: total})
+        except tf.errors.InvalidArgumentError as error:
+            found = votes.problem(error)
+    assert found is problem
+
+
+def test_an_error_of_the_model_is_none_of_the_votes():
     strategy = tf.distribute.MirroredStrategy(["/cpu:0"])
     with tf.Graph().as_default(), v1.Session() as session:
         with strategy.scope():
             votes = Votes(strategy, tf.constant(True))
-        assert votes.workers == 1
-        assert votes.are_equal(session, 2**40 + 1)
-        np.testing.assert_array_equal(session.run(votes.outcome), [0, 0, 0])
+        wrong = tf.raw_ops.Assert(condition=tf.constant(False), data=[1])
+        with pytest.raises(tf.errors.InvalidArgumentError) as raised:
+            session.run([wrong, votes.outcome])
+    assert votes.problem(raised.value) is None
 
 
 def test_a_hook_that_saves_by_itself_is_refused(tmp_path):

@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from tf_estimator._checks import wrong_value
 from tf_estimator._tf import logger, v1
-from tf_estimator.engine.gang.sessions import has_collectives
+from tf_estimator.cluster.waiting import UnreachableError
+from tf_estimator.engine.gang.collectives import collectives
 from tf_estimator.engine.gang.votes import Outcome, Votes, heard
 from tf_estimator.engine.graph import global_step_read
 from tf_estimator.engine.saving import Schedule
@@ -114,6 +115,26 @@ class _Asking(v1.train.SessionRunHook):
         return result
 
 
+class EndsTogether(v1.train.SessionRunHook):
+    """Lets no worker end before the others: the chief has still to save. It is the last hook.
+
+    Args:
+        is_chief: whether this worker saves.
+    """
+
+    def __init__(self, *, is_chief: bool) -> None:
+        self._is_chief = is_chief
+
+    def end(self, session: Any) -> None:
+        """Waits for the others."""
+        try:
+            session.meet("end its training")
+        except UnreachableError as error:
+            if not self._is_chief:
+                raise
+            logger.warning("Training is done here, and all is saved; but: %s", error)
+
+
 class Unwritten:
     """In the place of a FileWriter, on workers that make summaries as the chief does: for nothing.
 
@@ -200,7 +221,7 @@ class JoinsSaves(v1.train.SessionRunHook):
     ) -> None:
         """Finds what there is to read, and reads it if the chief saves at the start."""
         reads = _reads_of_save(session.graph, self._scaffold.saver)
-        self._reads = reads if has_collectives(session.graph, reads) else []
+        self._reads = reads if collectives(session.graph, reads) else []
         step = int(session.run(self._global_step))
         if not self._is_restored(step):
             session.run(self._reads)
