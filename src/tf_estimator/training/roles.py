@@ -23,9 +23,6 @@ from tf_estimator.training.evaluation import CheckpointEvaluator, EvaluatingList
 _SECS_PER_WORKER: Final = 5
 _MAX_WORKER_DELAY_SECS: Final = 60
 
-# How often a worker that is ready to end looks whether the others are.
-_LAST_LOOK_SECS: Final = 0.1
-
 # What a worker may get whose parameter servers are gone.
 _LOST: Final = (
     ConnectionError,
@@ -148,12 +145,6 @@ def worker(job: Job) -> None:
         if (why := end.why()) is None:
             raise
         logger.info("The job is done (%s), so this is none: %s", why, error)
-        return
-    if joins_workers(config):
-        # The others may have still to hear from this one that all have ended.
-        last = job.clock() + config.tf_config.timeout_secs
-        while end.why() is None and job.clock() < last:
-            job.sleep(_LAST_LOOK_SECS)
 
 
 def worker_delay_secs(config: RunConfig) -> int:

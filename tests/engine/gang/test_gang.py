@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_estimator.engine.gang.hooks import Agreement
 from tf_estimator.engine.gang.collectives import collectives
+from tf_estimator.engine.gang.hooks import Agreement
 from tf_estimator.engine.gang.votes import Problem, Votes
 from tf_estimator.engine.replicas.outlook import with_outlook
 
@@ -63,7 +63,7 @@ def sparse(n):
 @pytest.mark.parametrize("count", [0, 1, 2, 5])
 def test_a_dataset_tells_whether_there_is_more(count, ahead):
     with tf.Graph().as_default(), v1.Session() as session:
-        pairs = with_outlook(tf.data.Dataset.range(count).map(lambda n: sparse(n)), ahead)
+        pairs = with_outlook(tf.data.Dataset.range(count).map(sparse), ahead)
         iterator = v1.data.make_initializable_iterator(pairs)
         ((features, _), goes_on) = iterator.get_next()
         session.run(iterator.initializer)

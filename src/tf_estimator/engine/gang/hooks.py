@@ -1,7 +1,8 @@
 """What all workers do that take their steps together, so that none of them waits for the others."""
 
+import contextlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import tensorflow as tf
@@ -10,11 +11,15 @@ from tf_estimator._checks import wrong_value
 from tf_estimator._tf import logger, v1
 from tf_estimator.cluster.waiting import UnreachableError
 from tf_estimator.engine.gang.collectives import collectives
+from tf_estimator.engine.gang.sessions import OutOfStepError
 from tf_estimator.engine.gang.votes import Outcome, Votes, heard
 from tf_estimator.engine.graph import global_step_read
 from tf_estimator.engine.saving import Schedule
 from tf_estimator.engine.sessions import SAVES
 from tf_estimator.engine.stateful import ancestors
+
+# How long a worker that is done waits to hear that the others are, in seconds.
+_TO_LEAVE_SECS: Final = 2.0
 
 
 class Agreement(v1.train.SessionRunHook):
@@ -133,6 +138,11 @@ class EndsTogether(v1.train.SessionRunHook):
             if not self._is_chief:
                 raise
             logger.warning("Training is done here, and all is saved; but: %s", error)
+            return
+        # Who knows that all have come may end, while others have still to hear it, and from whom?
+        # So they meet again, and it is as well if some do not: they know that all had come before.
+        with contextlib.suppress(UnreachableError, OutOfStepError, tf.errors.OpError):
+            session.meet("leave", timeout_secs=_TO_LEAVE_SECS)
 
 
 class Unwritten:
