@@ -304,7 +304,8 @@ def _out_of_step(config: RunConfig, doing: str) -> OutOfStepError:
         f"{config.task_id} was about to {doing}, and another one was about to do something else. "
         "Some tensors take all workers to compute: the loss of a step, a variable that each worker "
         "writes for itself (ON_READ). A hook that fetches such a one must be there on all workers "
-        "and fetch it in the same steps; not on the chief alone, and not by the clock."
+        "and fetch it in the same steps; not on the chief alone, and not by the clock. So must a "
+        "StopAtStepHook be."
     )
 
 
