@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_estimator.cluster.waiting import UnreachableError
 from tf_estimator.engine.gang.collectives import collectives
-from tf_estimator.engine.gang.hooks import Agreement
+from tf_estimator.engine.gang.hooks import Agreement, EndsTogether
 from tf_estimator.engine.gang.votes import Problem, Votes
 from tf_estimator.engine.replicas.outlook import with_outlook
 
@@ -163,3 +164,31 @@ def test_a_hook_that_saves_by_itself_is_refused(tmp_path):
     saves = v1.train.CheckpointSaverHook(str(tmp_path), save_steps=1)
     with pytest.raises(ValueError, match="must have no CheckpointSaverHook"):
         Agreement(None).of_all([saves])
+
+
+class Meets:
+    """Stands for the session of a worker that loses the others where it meets them."""
+
+    def __init__(self, *lost):
+        self.lost, self.at = lost, []
+
+    def meet(self, what, timeout_secs=None):
+        self.at.append(what)
+        if what in self.lost:
+            raise UnreachableError(what)
+
+
+@pytest.mark.parametrize("is_chief", [False, True])
+def test_all_end_together(is_chief, caplog):
+    session = Meets("leave")  # Who has left has been there.
+    EndsTogether(is_chief=is_chief).end(session)
+    assert session.at == ["end its training", "leave"]
+    assert not caplog.records
+    lost = Meets("end its training")
+    if is_chief:
+        EndsTogether(is_chief=True).end(lost)
+        assert "all is saved" in caplog.text
+    else:
+        with pytest.raises(UnreachableError):
+            EndsTogether(is_chief=False).end(lost)
+    assert lost.at == ["end its training"]
