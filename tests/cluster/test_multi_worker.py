@@ -3,6 +3,7 @@
 import re
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -163,3 +164,60 @@ def test_a_worker_that_is_restarted_alone_ends_together_with_the_others(processe
     again.wait_for("listens at")
     tasks["chief0"].kill(signal.SIGCONT)
     assert (tasks["chief0"].wait(), again.wait()) == (75, 75)
+
+
+@pytest.mark.parametrize(
+    ("alone", "doing"), [(5, ["run .*:0", "take a step"]), (-1, ["run .*:0", "end its training"])]
+)
+def test_what_one_runs_alone_that_takes_all_ends_them_all(processes, tmp_path, alone, doing):
+    args = [tmp_path, "--max_steps", 10, "--alone", alone]
+    tasks = processes.cluster(PROGRAM, args, chief=1, worker=1).start_all()
+    # Who hears of it a moment later finds that the other has ended.
+    assert sorted(set(codes(tasks).values())) in ([1], [1, 75])
+    said = [task.output() for task in tasks.values() if task.code == 1]
+    assert all("OutOfStepError: Workers that take their steps together" in text for text in said)
+    assert any(re.search(f"was about to {one}, and", text) for text in said for one in doing)
+
+
+def test_one_that_fails_and_lives_on_tells_the_others(processes, tmp_path):
+    args = [tmp_path, "--max_steps", 10, "--fails_at", 5]
+    tasks = processes.cluster(PROGRAM, args, chief=1, worker=1).start_all()
+    assert tasks["chief0"].wait() == 75
+    assert "Another worker has failed" in tasks["chief0"].output()
+    assert tasks["worker0"].code is None
+
+
+def test_a_second_job_in_the_same_processes(processes, tmp_path):
+    args = [tmp_path, "--max_steps", 10, "--again", 25]
+    tasks = processes.cluster(PROGRAM, args, chief=1, worker=1).start_all()
+    ended_well(tasks)
+    for task in tasks.values():
+        assert list(losses(task)) == list(range(1, 26))
+    assert checkpoint.step_of_latest(str(tmp_path)) == 25
+
+
+def test_a_kept_folder_goes_from_one_process_to_several_and_back(processes, tmp_path):
+    def alone(max_steps):
+        args = [tmp_path, "--max_steps", max_steps, "--strategy", "none"]
+        return processes.start(PROGRAM, args, name=f"to{max_steps}")
+
+    first = alone(10)
+    assert first.wait() == 0
+    cluster = processes.cluster(PROGRAM, [tmp_path, "--max_steps", 20], chief=1, worker=1)
+    ended_well(cluster.start_all())
+    assert list(losses(cluster.tasks["chief0"])) == list(range(11, 21))
+    last = alone(30)
+    assert last.wait() == 0
+    assert list(losses(last)) == list(range(21, 31))
+
+
+@pytest.mark.slow
+def test_the_launcher_starts_all_again(processes, tmp_path):
+    program = Path(__file__).parent / "programs" / PROGRAM
+    args = [tmp_path / "m", "--max_steps", 50, "--killed_at", 30]
+    launched = processes.start("launching.py", ["--workers", 1, program, *args])
+    assert launched.wait(120) == 0
+    said = launched.output()
+    assert "worker 0 was ended by SIGKILL" in said
+    assert re.findall(r"chief .*step (\d+) loss", said)[-30:] == [str(n) for n in range(21, 51)]
+    assert checkpoint.step_of_latest(str(tmp_path / "m")) == 50

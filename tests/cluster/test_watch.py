@@ -190,16 +190,6 @@ def test_who_has_never_been_there_has_time_to_come(said):
     assert scene.secs_until_it_leaves() == 61
 
 
-def test_who_needs_nobody_any_more_leaves_for_nobody(said):
-    scene = Scene()
-    scene.answers = {A: GONE, B: FROZEN}
-    scene.pass_secs(2)
-    scene.watch.needs_nobody()
-    scene.watch.hear(signal.SIGTERM)
-    scene.pass_secs(100)
-    assert said() == []
-
-
 def test_it_leaves_with_0_if_the_job_is_done():
     scene = Scene(why_done=lambda: "max_steps, 9, is reached")
     scene.answers[A] = GONE

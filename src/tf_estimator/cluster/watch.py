@@ -103,6 +103,16 @@ class StepTimes(v1.train.SessionRunHook):
             self.last_began = self.began
         self.began = None
 
+    @contextlib.contextmanager
+    def waits(self) -> Iterator[None]:
+        """A context for something else that may wait for other tasks, as a step does."""
+        before = self.began
+        self.began = self._clock() if before is None else before
+        try:
+            yield
+        finally:
+            self.began = before
+
     def end(self, session: Any) -> None:
         """There is none left."""
         self.began = None
@@ -145,10 +155,6 @@ class Watch:
         self._signal: tuple[int, float] | None = None
         self._say_at = 0.0
         self.hook = StepTimes(clock)
-
-    def needs_nobody(self) -> None:
-        """The task can do without its peers from now on: they end, and it has still to save."""
-        self._needed, self._away = (), {}
 
     def hear(self, number: int) -> None:
         """Takes note of a signal that the program has a handler for.

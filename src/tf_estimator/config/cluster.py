@@ -349,7 +349,12 @@ def _jobs(cluster: Any) -> dict[str, dict[int, str]]:
         raise _checks.wrong_value('"cluster" in TF_CONFIG', rule, cluster, 'Keep the "chief".')
     if not heads:
         rule = 'must have exactly one "chief" task'
-        hint = 'Name the first of the workers "chief". ' if TaskType.WORKER in jobs else ""
+        hint = (
+            'Name the first of the workers "chief"; each of the others is then a "worker" with an '
+            '"index" less by one. '
+            if TaskType.WORKER in jobs
+            else ""
+        )
         for job in jobs:
             if job.lower() in _HEADS:
                 hint = f'Write "{job.lower()}" for "{job}". '

@@ -64,7 +64,9 @@ class RunConfig:
         keep_checkpoint_every_n_hours: Keep one more checkpoint for every so many hours of training.
         log_step_count_steps: Log the steps per second and the loss every so many steps. None:
             never.
-        train_distribute: A tf.distribute.Strategy to train with. None: no distribution.
+        train_distribute: A tf.distribute.Strategy to train with: a MirroredStrategy,
+            OneDeviceStrategy or CentralStorageStrategy, or in a cluster without parameter servers
+            a MultiWorkerMirroredStrategy. None: no distribution.
         device_fn: A function of an `op` that returns its device, as a string, for the graph that
             is trained. None: in a cluster with parameter servers, variables go to these in turn,
             other ops to the worker.

@@ -20,8 +20,14 @@ from tf_estimator.config import RunConfig
 from tf_estimator.engine import input_state
 from tf_estimator.engine.cluster_sessions import ChiefSessionCreator, WorkerSessionCreator
 from tf_estimator.engine.counters import StepCounter, SummarySaver
-from tf_estimator.engine.gang.hooks import AgreedTime, Agreement, JoinsSaves, Unwritten
-from tf_estimator.engine.gang.sessions import GangSessionCreator
+from tf_estimator.engine.gang.hooks import (
+    AgreedTime,
+    Agreement,
+    EndsTogether,
+    JoinsSaves,
+    Unwritten,
+)
+from tf_estimator.engine.gang.sessions import GangSessionCreator, OutOfStepError
 from tf_estimator.engine.graph import BuiltGraph, global_step_after
 from tf_estimator.engine.keep.live import LiveSession
 from tf_estimator.engine.partial_restore import RestoringSessionCreator
@@ -99,9 +105,12 @@ def train(
         if unwatched is not None:
             all_hooks.extend(unwatched.hooks)
         run_hooks = all_hooks if agreement is None else agreement.of_all(all_hooks)
+        if agreement is not None:
+            run_hooks.append(EndsTogether(is_chief=config.is_chief))
         try:
             with (
-                _watched(config, all_hooks, run_hooks) as watch,
+                _failure_told(creator),
+                _watched(config, all_hooks, run_hooks, creator) as watch,
                 monitored_session(creator, run_hooks) as session,
             ):
                 if watch is not None:
@@ -109,7 +118,7 @@ def train(
                     if isinstance(unwatched, SharedSteps):
                         unwatched.times = watch.hook
                 at_most = None if config.steps_per_loop == "auto" else config.steps_per_loop
-                with _ends_by_vote(agreement, watch):
+                with _ends_by_vote(agreement, taken):
                     take_steps(session, built, reader, all_hooks, unwatched, at_most, taken)
         finally:
             for hook in all_hooks:
@@ -168,6 +177,7 @@ def _watched(
     config: RunConfig,
     hooks: Sequence[tf.compat.v1.train.SessionRunHook],
     run_hooks: list[tf.compat.v1.train.SessionRunHook],
+    creator: tf.compat.v1.train.SessionCreator,
 ) -> Iterator[Watch | None]:
     """A context for the session of a task that needs others, in which it does not hang for them.
 
@@ -175,6 +185,7 @@ def _watched(
         config: tells the cluster.
         hooks: as they were given.
         run_hooks: those of the session; gets one more.
+        creator: of the session.
     """
     cluster = config.tf_config
     # Workers without parameter servers take their steps together.
@@ -187,6 +198,8 @@ def _watched(
     knock = knocker(config) if config.num_ps_replicas else lambda peer: None
     with watching(peers, cluster.timeout_secs, why_done, knock) as watch:
         run_hooks.insert(1, watch.hook)
+        if isinstance(creator, GangSessionCreator):
+            creator.waits = watch.hook.waits
         try:
             yield watch
         except UnreachableError as error:
@@ -195,16 +208,32 @@ def _watched(
 
 
 @contextlib.contextmanager
-def _ends_by_vote(agreement: Agreement | None, watch: Watch | None) -> Iterator[None]:
-    """A context for the steps: workers that vote end together, and need each other no more."""
+def _failure_told(creator: tf.compat.v1.train.SessionCreator) -> Iterator[None]:
+    """A context in which the workers that take their steps with this one hear of an error."""
     try:
         yield
-    except (tf.errors.OutOfRangeError, StopIteration):
+    except (OutOfStepError, UnreachableError):
+        raise  # They know.
+    except BaseException:
+        if isinstance(creator, GangSessionCreator):
+            creator.tell_failure()
+        raise
+
+
+@contextlib.contextmanager
+def _ends_by_vote(agreement: Agreement | None, taken: Taken) -> Iterator[None]:
+    """A context for the steps: workers that vote end together, and not where one has no batch."""
+    try:
+        yield
+    except (tf.errors.OutOfRangeError, StopIteration) as error:
         if agreement is None:
             raise
-        raise _no_batch() from None
-    if agreement is not None and watch is not None:
-        watch.needs_nobody()
+        if not taken.steps:
+            raise _no_batch() from None
+        raise RuntimeError(
+            "Where workers take their steps together, nothing but the input may end; this has "
+            f"ended after {taken.steps} steps: {error}"
+        ) from error
 
 
 def _no_batch() -> ValueError:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tf_estimator import _checks, checkpoint
 from tf_estimator._tf import logger, v1
+from tf_estimator.cluster.multi_worker import joins_workers
 from tf_estimator.estimator import Estimator
 
 
@@ -22,7 +23,8 @@ def make_stop_at_checkpoint_step_hook(
     """A hook that ends training at a global step, on every worker once that step is saved.
 
     The chief stops at the step itself. The other workers go on until there is a checkpoint of it,
-    so that the chief never saves without them, and slow down while they wait.
+    so that the chief never saves without them, and slow down while they wait. Where a
+    MultiWorkerMirroredStrategy has all take the same steps, they stop together.
 
     Args:
         estimator: the Estimator that is trained.
@@ -48,7 +50,7 @@ def make_stop_at_checkpoint_step_hook(
         raise _checks.wrong_type("last_step", "must be an integer", last_step)
     _checks.not_negative("wait_after_file_check_secs", wait_after_file_check_secs)
     _checks.callable_("sleep", sleep)
-    if estimator.config.is_chief:
+    if estimator.config.is_chief or joins_workers(estimator.config):
         return v1.train.StopAtStepHook(last_step=last_step)
 
     def wait() -> None:

@@ -202,7 +202,8 @@ def _check_cluster(config: RunConfig) -> None:
             "must have parameter servers, or RunConfig(train_distribute=) a "
             "MultiWorkerMirroredStrategy",
             config.cluster_spec.as_dict(),
-            'Add some, as "ps": ["host2:2222"], or take the workers out.',
+            'Add some, as "ps": ["host2:2222"]; or set train_distribute='
+            "tf_estimator.experimental.multi_worker_mirrored_strategy(); or take the workers out.",
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import tensorflow as tf
 
 from tf_estimator import _checks, checkpoint
-from tf_estimator._tf import logger
+from tf_estimator._tf import logger, v1
 from tf_estimator.cluster import job_end
 from tf_estimator.cluster.multi_worker import joins_workers
 from tf_estimator.cluster.server import start_server
@@ -139,6 +139,9 @@ def worker(job: Job) -> None:
     """
     config = job.config
     start_server(config)
+    if joins_workers(config):
+        _worker_in_step(job)
+        return
     delay = worker_delay_secs(config)
     end = job_end.JobEnd.of_task(config, job.train_spec.max_steps, job.clock, delay)
     if delay > 0:
@@ -155,16 +158,43 @@ def worker(job: Job) -> None:
         logger.info("The job is done (%s), so this is none: %s", why, error)
 
 
+def _worker_in_step(job: Job) -> None:
+    """Trains together with the others, which end when it does."""
+    begun = _BegunJob(job)
+    try:
+        job.train(hooks=[begun])
+    except _LOST as error:
+        if begun.its_end is None or (why := begun.its_end.why()) is None:
+            raise
+        logger.info("The job is done (%s), so this is none: %s", why, error)
+
+
+class _BegunJob(v1.train.SessionRunHook):
+    """Knows the job once all train: by then the chief has noted it, and no longer a former one.
+
+    Attributes:
+        its_end: tells when the job is done; None before it has begun.
+    """
+
+    its_end: job_end.JobEnd | None = None
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+
+    def after_create_session(self, session: Any, coord: Any) -> None:
+        """It has begun."""
+        self.its_end = job_end.JobEnd(self._job.estimator.model_dir, self._job.clock)
+
+    def next_look(self, global_step: int) -> int | None:
+        """It looks at no step."""
+
+
 def worker_delay_secs(config: RunConfig) -> int:
     """How long a worker waits before it starts: later ones longer, so that training sets in softly.
-
-    Not where all workers take their steps together, which begin when the last one is there.
 
     Args:
         config: of a worker.
     """
-    if joins_workers(config):
-        return 0
     limit = config.experimental_max_worker_delay_secs
     if limit is None:
         limit = _MAX_WORKER_DELAY_SECS

@@ -5,7 +5,10 @@ python in_step.py MODEL_DIR [options]
 
 import argparse
 import logging
+import os
+import signal
 import sys
+import threading
 import time
 
 import numpy as np
@@ -100,11 +103,22 @@ class Says(v1.train.SessionRunHook):
         if self._is_chief:  # Nobody else does.
             assert self._step == run_context.session.run(v1.train.get_global_step())
         say(f"step {self._step} loss {run_values.results:.7f}")
+        args = self._args
+        if args.alone == self._step and self._is_chief:
+            run_context.session.run(v1.get_collection(v1.GraphKeys.LOSSES)[-1])
+        if args.fails_at == self._step and not self._is_chief:
+            raise ValueError("It fails, and lives on.")
+        mark = f"{args.model_dir}.killed"
+        if args.killed_at == self._step and not self._is_chief and not os.path.exists(mark):
+            os.mkdir(mark)
+            os.kill(os.getpid(), signal.SIGKILL)
         if self._args.stop_at == self._step and not self._is_chief:
             run_context.request_stop()
         time.sleep(self._args.secs_per_step)
 
     def end(self, session):
+        if self._args.alone == -1 and self._is_chief:
+            session.run(v1.get_collection(v1.GraphKeys.LOSSES)[-1])
         say(f"ends at {int(session.run(v1.train.get_global_step()))}")
 
 
@@ -116,6 +130,12 @@ def main():
     parser.add_argument("--max_steps", type=int)
     parser.add_argument("--batches", type=int, help="of the last worker; the others have more")
     parser.add_argument("--stop_at", type=int, help="the workers ask to stop at this step")
+    parser.add_argument("--fails_at", type=int, help="the workers fail at this step, and live on")
+    parser.add_argument("--killed_at", type=int, help="a worker is killed once at this step")
+    parser.add_argument(
+        "--alone", type=int, help="the chief alone runs the loss after this step; -1: at the end"
+    )
+    parser.add_argument("--again", type=int, help="max_steps of a second job")
     parser.add_argument("--secs_per_step", type=float, default=0.0)
     parser.add_argument("--save_secs", type=float)
     parser.add_argument("--summarizes", action="store_true")
@@ -142,11 +162,20 @@ def main():
     }
     estimator = tf_estimator.Estimator(model_fn, config=config, params=params)
     hooks = [Says(args, config.is_chief)]
-    tf_estimator.train_and_evaluate(
-        estimator,
-        tf_estimator.TrainSpec(input_fn_of(batches), args.max_steps, hooks),
-        tf_estimator.EvalSpec(input_fn_of(2), steps=None, start_delay_secs=0, throttle_secs=0),
-    )
+    for max_steps in (args.max_steps, args.again)[: 1 if args.again is None else 2]:
+        try:
+            tf_estimator.train_and_evaluate(
+                estimator,
+                tf_estimator.TrainSpec(input_fn_of(batches), max_steps, hooks),
+                tf_estimator.EvalSpec(
+                    input_fn_of(2), steps=None, start_delay_secs=0, throttle_secs=0
+                ),
+            )
+        except ValueError as error:
+            if args.fails_at is None:
+                raise
+            say(f"{error}")
+            threading.Event().wait()
     say("the end of the program")
 
 

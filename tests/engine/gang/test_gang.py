@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_estimator.engine.gang.hooks import Agreement
-from tf_estimator.engine.gang.sessions import has_collectives
-from tf_estimator.engine.gang.votes import Votes
+from tf_estimator.cluster.waiting import UnreachableError
+from tf_estimator.engine.gang.collectives import collectives
+from tf_estimator.engine.gang.hooks import Agreement, EndsTogether
+from tf_estimator.engine.gang.votes import Problem, Votes
 from tf_estimator.engine.replicas.outlook import with_outlook
 
 v1 = tf.compat.v1
+
+TWO = v1.ConfigProto(device_count={"CPU": 2})
 
 
 def sent(value):
@@ -46,8 +49,9 @@ def test_what_waits_for_other_workers_is_found_wherever_it_is():
 
         called, not_called = outer(tf.constant(1.0)), harmless(tf.constant(1.0))
     assert [
-        has_collectives(graph, [one]) for one in (alone, together, after, then, called, not_called)
-    ] == [False, True, True, True, True, False]
+        collectives(graph, [one]) for one in (alone, together, after, then, called, not_called)
+    ] == ["", "ReduceV2:1", "ReduceV2:1", "ReduceV2:1", "ReduceV2", ""]
+    assert collectives(graph, [called, then]) == "ReduceV2 ReduceV2:1"
 
 
 def sparse(n):
@@ -60,7 +64,7 @@ def sparse(n):
 @pytest.mark.parametrize("count", [0, 1, 2, 5])
 def test_a_dataset_tells_whether_there_is_more(count, ahead):
     with tf.Graph().as_default(), v1.Session() as session:
-        pairs = with_outlook(tf.data.Dataset.range(count).map(lambda n: sparse(n)), ahead)
+        pairs = with_outlook(tf.data.Dataset.range(count).map(sparse), ahead)
         iterator = v1.data.make_initializable_iterator(pairs)
         ((features, _), goes_on) = iterator.get_next()
         session.run(iterator.initializer)
@@ -120,17 +124,71 @@ def test_a_hook_that_wants_to_stop_asks_all(where, runs):
     assert hook.runs == runs
 
 
-def test_equal_numbers():
+@pytest.mark.parametrize(
+    ("mine", "other", "problem"),
+    [
+        ("step", ("step", False), None),
+        ("step", ("end", False), Problem.NOT_THE_SAME),
+        ("end", ("end", True), Problem.ONE_HAS_FAILED),
+    ],
+)
+def test_what_another_worker_does(mine, other, problem):
+    with tf.Graph().as_default(), v1.Session(config=TWO) as session:
+        strategy = tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
+        with strategy.scope():
+            votes = Votes(strategy, tf.constant(True))
+        ((_, said),) = votes.about(other[0], has_failed=other[1]).items()
+        summed = session.graph.get_tensor_by_name("votes/total:0")
+        ((about, own),) = votes.about(mine).items()
+        total = np.concatenate([[0, 0, 0], own + said])
+        found = None
+        try:
+            session.run(votes.outcome, {about: own, summed: total})
+        except tf.errors.InvalidArgumentError as error:
+            found = votes.problem(error)
+    assert found is problem
+
+
+def test_an_error_of_the_model_is_none_of_the_votes():
     strategy = tf.distribute.MirroredStrategy(["/cpu:0"])
     with tf.Graph().as_default(), v1.Session() as session:
         with strategy.scope():
             votes = Votes(strategy, tf.constant(True))
-        assert votes.workers == 1
-        assert votes.are_equal(session, 2**40 + 1)
-        np.testing.assert_array_equal(session.run(votes.outcome), [0, 0, 0])
+        wrong = tf.raw_ops.Assert(condition=tf.constant(False), data=[1])
+        with pytest.raises(tf.errors.InvalidArgumentError) as raised:
+            session.run([wrong, votes.outcome])
+    assert votes.problem(raised.value) is None
 
 
 def test_a_hook_that_saves_by_itself_is_refused(tmp_path):
     saves = v1.train.CheckpointSaverHook(str(tmp_path), save_steps=1)
     with pytest.raises(ValueError, match="must have no CheckpointSaverHook"):
         Agreement(None).of_all([saves])
+
+
+class Meets:
+    """Stands for the session of a worker that loses the others where it meets them."""
+
+    def __init__(self, *lost):
+        self.lost, self.at = lost, []
+
+    def meet(self, what, timeout_secs=None):
+        self.at.append(what)
+        if what in self.lost:
+            raise UnreachableError(what)
+
+
+@pytest.mark.parametrize("is_chief", [False, True])
+def test_all_end_together(is_chief, caplog):
+    session = Meets("leave")  # Who has left has been there.
+    EndsTogether(is_chief=is_chief).end(session)
+    assert session.at == ["end its training", "leave"]
+    assert not caplog.records
+    lost = Meets("end its training")
+    if is_chief:
+        EndsTogether(is_chief=True).end(lost)
+        assert "all is saved" in caplog.text
+    else:
+        with pytest.raises(UnreachableError):
+            EndsTogether(is_chief=False).end(lost)
+    assert lost.at == ["end its training"]

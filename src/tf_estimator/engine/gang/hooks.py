@@ -1,19 +1,25 @@
 """What all workers do that take their steps together, so that none of them waits for the others."""
 
+import contextlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import tensorflow as tf
 
 from tf_estimator._checks import wrong_value
 from tf_estimator._tf import logger, v1
-from tf_estimator.engine.gang.sessions import has_collectives
+from tf_estimator.cluster.waiting import UnreachableError
+from tf_estimator.engine.gang.collectives import collectives
+from tf_estimator.engine.gang.sessions import OutOfStepError
 from tf_estimator.engine.gang.votes import Outcome, Votes, heard
 from tf_estimator.engine.graph import global_step_read
 from tf_estimator.engine.saving import Schedule
 from tf_estimator.engine.sessions import SAVES
 from tf_estimator.engine.stateful import ancestors
+
+# How long a worker that is done waits to hear that the others are, in seconds.
+_TO_LEAVE_SECS: Final = 2.0
 
 
 class Agreement(v1.train.SessionRunHook):
@@ -114,6 +120,31 @@ class _Asking(v1.train.SessionRunHook):
         return result
 
 
+class EndsTogether(v1.train.SessionRunHook):
+    """Lets no worker end before the others: the chief has still to save. It is the last hook.
+
+    Args:
+        is_chief: whether this worker saves.
+    """
+
+    def __init__(self, *, is_chief: bool) -> None:
+        self._is_chief = is_chief
+
+    def end(self, session: Any) -> None:
+        """Waits for the others."""
+        try:
+            session.meet("end its training")
+        except UnreachableError as error:
+            if not self._is_chief:
+                raise
+            logger.warning("Training is done here, and all is saved; but: %s", error)
+            return
+        # Who knows that all have come may end, while others have still to hear it, and from whom?
+        # So they meet again, and it is as well if some do not: they know that all had come before.
+        with contextlib.suppress(UnreachableError, OutOfStepError, tf.errors.OpError):
+            session.meet("leave", timeout_secs=_TO_LEAVE_SECS)
+
+
 class Unwritten:
     """In the place of a FileWriter, on workers that make summaries as the chief does: for nothing.
 
@@ -200,7 +231,7 @@ class JoinsSaves(v1.train.SessionRunHook):
     ) -> None:
         """Finds what there is to read, and reads it if the chief saves at the start."""
         reads = _reads_of_save(session.graph, self._scaffold.saver)
-        self._reads = reads if has_collectives(session.graph, reads) else []
+        self._reads = reads if collectives(session.graph, reads) else []
         step = int(session.run(self._global_step))
         if not self._is_restored(step):
             session.run(self._reads)

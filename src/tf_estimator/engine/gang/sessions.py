@@ -1,19 +1,21 @@
 """Sessions of workers that take their steps together."""
 
+import contextlib
 import re
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
 
 import tensorflow as tf
 
 from tf_estimator import checkpoint
-from tf_estimator._tf import v1
+from tf_estimator._tf import logger, v1
 from tf_estimator.cluster.away import in_words
 from tf_estimator.cluster.peers import all_peers
 from tf_estimator.cluster.waiting import UnreachableError, ask, wait_for
 from tf_estimator.config import RunConfig
 from tf_estimator.engine.cluster_sessions import RestoringCreator
-from tf_estimator.engine.gang.votes import Votes
+from tf_estimator.engine.gang.collectives import collectives
+from tf_estimator.engine.gang.votes import Problem, Votes
 from tf_estimator.engine.stateful import ancestors
 
 # TensorFlow numbers the runs that have the same key, on all workers alike: these two tell the runs
@@ -21,22 +23,11 @@ from tf_estimator.engine.stateful import ancestors
 _TOGETHER: Final = 1
 _ALONE: Final = 2
 
-# Operations that run a function of the graph.
-_CALLS: Final = frozenset(
-    {
-        "Case",
-        "If",
-        "PartitionedCall",
-        "StatefulPartitionedCall",
-        "StatelessCase",
-        "StatelessIf",
-        "StatelessWhile",
-        "While",
-    }
-)
-
 # How many different runs are remembered.
 _MANY: Final = 1000
+
+# How long a worker that has failed tries to tell the others, in seconds.
+_TO_TELL_SECS: Final = 3.0
 
 # What a run fails with if another worker is gone, or is another process by now.
 _LOST: Final = (tf.errors.UnavailableError, tf.errors.AbortedError)
@@ -49,6 +40,10 @@ _PERHAPS_LOST: Final = (
 _SIGNS_OF_LOSS: Final = ("Collective", "incarnation", "RecvBuf")
 
 
+class OutOfStepError(RuntimeError):
+    """Workers that have to do the same were about to do different things."""
+
+
 class GangSessionCreator(v1.train.SessionCreator):
     """Creates the session of a worker, once all others are there.
 
@@ -59,11 +54,15 @@ class GangSessionCreator(v1.train.SessionCreator):
         votes: of the graph.
         config: tells the cluster.
         restoring: makes a session of this worker, which all workers do in the same way.
+
+    Attributes:
+        waits: gives a context for what may wait for other workers; to be set.
     """
 
     def __init__(self, votes: Votes, config: RunConfig, restoring: RestoringCreator) -> None:
         self._votes, self._config, self._restoring = votes, config, restoring
         self._has_created = False
+        self.waits: _Waits = contextlib.nullcontext
 
     def has_all_of(self, checkpoint_path: str) -> bool:
         """Whether the session came from this checkpoint, and the graph has just what that holds."""
@@ -81,8 +80,25 @@ class GangSessionCreator(v1.train.SessionCreator):
             raise _lost(self._config)
         self._has_created = True
         wait_for(peers, self._config.tf_config.timeout_secs)
-        self._check_start()
-        return take_into_gang(self._restoring.create_session(), self._config)
+        with self.waits():
+            self._check_start()
+            session = self._restoring.create_session()
+        return take_into_gang(session, self._votes, self._config, self.waits)
+
+    def tell_failure(self) -> None:
+        """Lets the others know, as far as that can be done, that this worker ends with an error.
+
+        They would wait for it as long as the process lives.
+        """
+        if not self._has_created:
+            return
+        nobody_listens = contextlib.suppress(tf.errors.OpError, ConnectionError, OutOfStepError)
+        with nobody_listens, self._session() as session:
+            session.meet("fail", has_failed=True, timeout_secs=_TO_TELL_SECS)
+
+    def _session(self) -> "_GangSession":
+        session = v1.Session(self._config.master, config=self._config.session_config)
+        return take_into_gang(session, self._votes, self._config, self.waits)
 
     def _check_start(self) -> None:
         """Raises if others start from another checkpoint, or one starts from none.
@@ -92,22 +108,49 @@ class GangSessionCreator(v1.train.SessionCreator):
         config = self._config
         found = checkpoint.latest_whole(config.model_dir)
         step = -1 if found is None else checkpoint.step_of_latest(config.model_dir)
-        with v1.Session(config.master, config=config.session_config) as session:
-            if self._votes.are_equal(take_into_gang(session, config), step):
-                return
-        at = "finds no checkpoint" if found is None else f"would go on from global step {step}"
-        raise RuntimeError(
-            f"All workers must start from the same checkpoint; {config.task_type} "
-            f"{config.task_id} {at} in {config.model_dir}, and others do not. model_dir has to be "
-            "on a file system that all of them see."
-        )
+        secs = config.session_creation_timeout_secs
+        logger.info("All workers are there. Training begins when all have made their graphs.")
+        try:
+            with self._session() as session:
+                session.meet(f"start from step {step}", timeout_secs=secs)
+        except OutOfStepError:
+            at = "finds no checkpoint" if found is None else f"would go on from global step {step}"
+            raise RuntimeError(
+                f"All workers must start from the same checkpoint; {config.task_type} "
+                f"{config.task_id} {at} in {config.model_dir}, and others do not. model_dir has to "
+                "be on a file system that all of them see."
+            ) from None
+        except tf.errors.DeadlineExceededError:
+            raise UnreachableError(
+                "Not all workers have come to their training within session_creation_timeout_secs "
+                f"of RunConfig, {secs} s: {in_words(ask(all_peers(config.tf_config)))}."
+            ) from None
+
+
+_Waits = Callable[[], contextlib.AbstractContextManager[Any]]
+
+
+class _Run(NamedTuple):
+    """What is known of a run of a session.
+
+    Attributes:
+        fetched: what it fetches.
+        together: what in it waits for other workers, in words; nothing if it does not.
+        votes: whether the votes are a part of it.
+    """
+
+    fetched: list[Any]
+    together: str
+    votes: bool
 
 
 class _GangSession(v1.Session):
     """A session that tells TensorFlow which of its runs the other workers have as well."""
 
+    votes: Votes
     config: RunConfig
-    together: dict[tuple[int, ...], tuple[list[Any], bool]]
+    waits: _Waits
+    known: dict[tuple[int, ...], _Run]
 
     def run(
         self,
@@ -116,19 +159,54 @@ class _GangSession(v1.Session):
         options: tf.compat.v1.RunOptions | None = None,
         run_metadata: tf.compat.v1.RunMetadata | None = None,
     ) -> Any:
-        """Runs operations and evaluates tensors, as the base class does."""
-        together = self._is_together(fetches)
+        """Runs operations and evaluates tensors, as the base class does.
+
+        Raises:
+            OutOfStepError: it waits for other workers, and these run something else.
+            UnreachableError: it waits for other workers, of which one was lost or has failed.
+        """
+        run = self._run_of(fetches)
         told = v1.RunOptions()
         if options is not None:
             told.CopyFrom(options)
-        told.experimental.collective_graph_key = _TOGETHER if together else _ALONE
-        try:
+        told.experimental.collective_graph_key = _TOGETHER if run.together else _ALONE
+        if not run.together:
             return super().run(fetches, feed_dict, told, run_metadata)
-        except (*_LOST, *_PERHAPS_LOST) as error:
-            if together and _shows_loss(error):
-                # Where in the graph it was is of no interest, and takes a page to tell.
-                raise _lost(self.config, error) from None
-            raise
+        feeds = dict(feed_dict or {})
+        with self.waits(), self._problems_told(_in_short(run)):
+            if run.votes:
+                feeds = {**self.votes.about(run.together), **feeds}
+            else:
+                self._vote(self.votes.about(run.together))
+            return super().run(fetches, feeds, told, run_metadata)
+
+    def meet(
+        self, what: str, *, has_failed: bool = False, timeout_secs: float | None = None
+    ) -> None:
+        """Waits until all workers do the same.
+
+        Args:
+            what: this worker does, as "take a step".
+            has_failed: whether it only tells that it has failed.
+            timeout_secs: how long to wait; None for ever.
+
+        Raises:
+            OutOfStepError: another worker does something else.
+            UnreachableError: another worker was lost, or has failed.
+            tf.errors.DeadlineExceededError: it took too long.
+        """
+        options = v1.RunOptions()
+        if timeout_secs is not None:
+            options.timeout_in_ms = max(1, int(1000 * timeout_secs))
+        with self.waits(), self._problems_told(what):
+            self._vote(self.votes.about(what, has_failed=has_failed), options)
+
+    def _vote(
+        self, about: dict[tf.Tensor, Any], options: tf.compat.v1.RunOptions | None = None
+    ) -> None:
+        told = options or v1.RunOptions()
+        told.experimental.collective_graph_key = _TOGETHER
+        super().run(self.votes.outcome, {**self.votes.without_batch(), **about}, told)
 
     def make_callable(
         self, fetches: Any, feed_list: Any = None, accept_options: bool = False
@@ -142,74 +220,63 @@ class _GangSession(v1.Session):
         del accept_options
         return call
 
-    def _is_together(self, fetches: Any) -> bool:
+    def _run_of(self, fetches: Any) -> _Run:
         flat = list(_flat(fetches))
         key = tuple(map(id, flat))
-        known = self.together.get(key)
-        if known is None:
-            if len(self.together) >= _MANY:
-                self.together.clear()
+        run = self.known.get(key)
+        if run is None:
+            if len(self.known) >= _MANY:
+                self.known.clear()
             elements = [
                 self.graph.as_graph_element(one, allow_tensor=True, allow_operation=True)
                 for one in flat
             ]
+            together = collectives(self.graph, elements)
+            votes = bool(together) and self.votes.outcome.op in ancestors(elements)
             # What was fetched is kept with it, so that its id stays its own.
-            known = self.together[key] = flat, has_collectives(self.graph, elements)
-        return known[1]
+            run = self.known[key] = _Run(flat, together, votes)
+        return run
+
+    @contextlib.contextmanager
+    def _problems_told(self, doing: str) -> Iterator[None]:
+        """A context in which the errors of a run that waits for others say what has happened."""
+        try:
+            yield
+        except tf.errors.OpError as error:
+            problem = self.votes.problem(error)
+            # Where in the graph it was is of no interest, and takes a page to tell.
+            if problem is Problem.NOT_THE_SAME:
+                raise _out_of_step(self.config, doing) from None
+            if problem is Problem.ONE_HAS_FAILED:
+                raise _failed() from None
+            if isinstance(error, _LOST) or (
+                isinstance(error, _PERHAPS_LOST)
+                and any(sign in error.message for sign in _SIGNS_OF_LOSS)
+            ):
+                raise _lost(self.config, error) from None
+            raise
 
 
-def take_into_gang(session: tf.compat.v1.Session, config: RunConfig) -> tf.compat.v1.Session:
+def take_into_gang(
+    session: tf.compat.v1.Session,
+    votes: Votes,
+    config: RunConfig,
+    waits: _Waits = contextlib.nullcontext,
+) -> tf.compat.v1.Session:
     """Has a session tell TensorFlow which of its runs the other workers have as well.
 
     Args:
         session: of this worker; it is changed.
+        votes: of its graph.
         config: tells the cluster.
+        waits: gives a context for what may wait for other workers.
 
     Returns:
         The session.
     """
     session.__class__ = _GangSession
-    session.config, session.together = config, {}
+    session.votes, session.config, session.waits, session.known = votes, config, waits, {}
     return session
-
-
-def has_collectives(graph: tf.Graph, fetches: Iterable[tf.Operation | tf.Tensor]) -> bool:
-    """Whether a run of these waits for other workers.
-
-    Args:
-        graph: theirs.
-        fetches: operations and tensors.
-    """
-    functions: set[str] = set()
-    for op in ancestors(fetches):
-        if op.type.startswith("Collective"):
-            return True
-        if op.type in _CALLS:
-            functions.update(_called(op.node_def))
-    return bool(functions) and _some_have_collectives(graph, functions)
-
-
-def _some_have_collectives(graph: tf.Graph, functions: set[str]) -> bool:
-    library = {one.signature.name: one for one in graph.as_graph_def().library.function}
-    seen: set[str] = set()
-    while functions:
-        name = functions.pop()
-        if name in seen or name not in library:
-            continue
-        seen.add(name)
-        for node in library[name].node_def:
-            if node.op.startswith("Collective"):
-                return True
-            if node.op in _CALLS:
-                functions.update(_called(node))
-    return False
-
-
-def _called(node: Any) -> Iterator[str]:
-    for value in node.attr.values():
-        if value.HasField("func"):
-            yield value.func.name
-        yield from (one.name for one in value.list.func)
 
 
 def _flat(fetches: Any) -> Iterator[Any]:
@@ -225,15 +292,39 @@ def _flat(fetches: Any) -> Iterator[Any]:
         yield fetches
 
 
-def _shows_loss(error: tf.errors.OpError) -> bool:
-    return isinstance(error, _LOST) or any(sign in error.message for sign in _SIGNS_OF_LOSS)
+def _in_short(run: _Run) -> str:
+    if run.votes:
+        return "take a step"
+    names = [getattr(one, "name", str(one)) for one in run.fetched]
+    return f"run {', '.join(names[:3])}" + (f" and {len(names) - 3} more" * (len(names) > 3))
+
+
+def _out_of_step(config: RunConfig, doing: str) -> OutOfStepError:
+    return OutOfStepError(
+        f"Workers that take their steps together must do the same; {config.task_type} "
+        f"{config.task_id} was about to {doing}, and another one was about to do something else. "
+        "Some tensors take all workers to compute: the loss of a step, a variable that each worker "
+        "writes for itself (ON_READ). A hook that fetches such a one must be there on all workers "
+        "and fetch it in the same steps; not on the chief alone, and not by the clock. So must a "
+        "StopAtStepHook be."
+    )
+
+
+def _failed() -> UnreachableError:
+    return UnreachableError(
+        "Another worker has failed, and tells why in its log. Workers that take their steps "
+        "together cannot go on without it. Start all again, and training goes on from the last "
+        "checkpoint."
+    )
 
 
 def _lost(config: RunConfig, error: tf.errors.OpError | None = None) -> UnreachableError:
-    said = re.search(r"^Collective .*|.*incarnation.*", error.message, re.M) if error else None
+    said = (
+        re.search(r"^Collective .*|.*incarnation.*", error.message, re.MULTILINE) if error else None
+    )
     why = f" TensorFlow says: {said[0].rstrip('.')}." if said else ""
     return UnreachableError(
-        "A step could not be finished, for another worker was lost: "
+        "A step could not be finished, for another worker was lost, or has failed: "
         f"{in_words(ask(all_peers(config.tf_config)))}. Workers that take their steps together "
         "cannot replace one of them: all of them end now, each by itself. Start all again, and "
         f"training goes on from the last checkpoint.{why}"
