@@ -1,7 +1,6 @@
-"""Training: the step, its hooks, and the loop."""
+"""Training: what it adds to the graph, and the loop."""
 
 import contextlib
-import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,34 +8,20 @@ import tensorflow as tf
 
 from tf_estimator import checkpoint
 from tf_estimator._checks import wrong_value
-from tf_estimator._tf import add_saving_listeners, logger, v1
-from tf_estimator.cluster import exit_code, multi_worker
-from tf_estimator.cluster.job_end import StopWithJob
-from tf_estimator.cluster.knock import knocker
-from tf_estimator.cluster.peers import all_peers, parameter_servers
-from tf_estimator.cluster.waiting import UnreachableError
-from tf_estimator.cluster.watch import Watch, watching
+from tf_estimator._tf import logger, v1
 from tf_estimator.config import RunConfig
 from tf_estimator.engine import input_state
-from tf_estimator.engine.cluster_sessions import ChiefSessionCreator, WorkerSessionCreator
-from tf_estimator.engine.counters import StepCounter, SummarySaver
-from tf_estimator.engine.gang.hooks import (
-    AgreedTime,
-    Agreement,
-    EndsTogether,
-    JoinsSaves,
-    Unwritten,
-)
-from tf_estimator.engine.gang.sessions import GangSessionCreator, OutOfStepError
+from tf_estimator.engine.gang.hooks import Agreement, EndsTogether
 from tf_estimator.engine.graph import BuiltGraph, global_step_after
 from tf_estimator.engine.keep.live import LiveSession
-from tf_estimator.engine.partial_restore import RestoringSessionCreator
-from tf_estimator.engine.saving import SaverHook, checkpoint_path, schedule_of
+from tf_estimator.engine.saving import SaverHook
 from tf_estimator.engine.sessions import monitored_session
 from tf_estimator.engine.steps.shared import SharedSteps
 from tf_estimator.engine.steps.single import Steps
 from tf_estimator.engine.steps.take_steps import StepReader, Taken, take_steps
 from tf_estimator.engine.steps.unwatched import unwatched_steps
+from tf_estimator.engine.training_hooks import training_hooks
+from tf_estimator.engine.training_session import failure_told, session_creator, watched
 
 # Of TensorFlow's hooks those that change nothing in a session.
 _HARMLESS = (
@@ -45,23 +30,6 @@ _HARMLESS = (
     v1.train.SummarySaverHook,
     v1.train.LoggingTensorHook,
 )
-
-
-class _StopOnNan(v1.train.NanTensorHook):
-    """Ends training on a NaN loss, as NanTensorHook does, without a fetch of its own."""
-
-    def __init__(self, loss: tf.Tensor, reader: StepReader):
-        super().__init__(loss)
-        self._reader = reader
-
-    def before_run(self, run_context: Any) -> None:
-        pass
-
-    def after_run(self, run_context: Any, run_values: Any) -> None:
-        super().after_run(run_context, run_values._replace(results=self._reader.loss))
-
-    def next_look(self, global_step: int) -> int | None:
-        """Where no hook looks, the steps end with the first NaN."""
 
 
 def train(
@@ -95,8 +63,8 @@ def train(
     agreement = None if built.votes is None else Agreement(built.votes)
     # The variables that hooks add when they begin belong to the model's own.
     with built.graph.as_default(), v1.device(built.device_function):
-        creator = _session_creator(built, config)
-        all_hooks = _training_hooks(
+        creator = session_creator(built, config)
+        all_hooks = training_hooks(
             built, config, hooks, saving_listeners, creator, reader, agreement
         )
         _check_model_dir(built, config)
@@ -109,8 +77,8 @@ def train(
             run_hooks.append(EndsTogether(is_chief=config.is_chief))
         try:
             with (
-                _failure_told(creator),
-                _watched(config, all_hooks, run_hooks, creator) as watch,
+                failure_told(creator),
+                watched(config, all_hooks, run_hooks, creator) as watch,
                 monitored_session(creator, run_hooks) as session,
             ):
                 if watch is not None:
@@ -173,54 +141,6 @@ def _keep_weights(live: LiveSession, hooks: Sequence[tf.compat.v1.train.SessionR
 
 
 @contextlib.contextmanager
-def _watched(
-    config: RunConfig,
-    hooks: Sequence[tf.compat.v1.train.SessionRunHook],
-    run_hooks: list[tf.compat.v1.train.SessionRunHook],
-    creator: tf.compat.v1.train.SessionCreator,
-) -> Iterator[Watch | None]:
-    """A context for the session of a task that needs others, in which it does not hang for them.
-
-    Args:
-        config: tells the cluster.
-        hooks: as they were given.
-        run_hooks: those of the session; gets one more.
-        creator: of the session.
-    """
-    cluster = config.tf_config
-    # Workers without parameter servers take their steps together.
-    peers = parameter_servers(cluster) or all_peers(cluster)
-    if not config.master or cluster.environment == "google" or not peers:
-        yield None
-        return
-    job_ends = [hook.job_end.why for hook in hooks if isinstance(hook, StopWithJob)]
-    why_done = job_ends[0] if job_ends else lambda: None
-    knock = knocker(config) if config.num_ps_replicas else lambda peer: None
-    with watching(peers, cluster.timeout_secs, why_done, knock) as watch:
-        run_hooks.insert(1, watch.hook)
-        if isinstance(creator, GangSessionCreator):
-            creator.waits = watch.hook.waits
-        try:
-            yield watch
-        except UnreachableError as error:
-            exit_code.if_uncaught(error)  # As the watch would exit, had it been first.
-            raise
-
-
-@contextlib.contextmanager
-def _failure_told(creator: tf.compat.v1.train.SessionCreator) -> Iterator[None]:
-    """A context in which the workers that take their steps with this one hear of an error."""
-    try:
-        yield
-    except (OutOfStepError, UnreachableError):
-        raise  # They know.
-    except BaseException:
-        if isinstance(creator, GangSessionCreator):
-            creator.tell_failure()
-        raise
-
-
-@contextlib.contextmanager
 def _ends_by_vote(agreement: Agreement | None, taken: Taken) -> Iterator[None]:
     """A context for the steps: workers that vote end together, and not where one has no batch."""
     try:
@@ -274,129 +194,3 @@ def _check_model_dir(built: BuiltGraph, config: RunConfig) -> None:
                 config.model_dir, config.keep_checkpoint_max, config.keep_checkpoint_every_n_hours
             )
     checkpoint.check_room(config.model_dir, built.variables)
-
-
-def _session_creator(built: BuiltGraph, config: RunConfig) -> tf.compat.v1.train.SessionCreator:
-    if built.votes is not None:
-        config = config.replace(session_config=multi_worker.session_config(config))
-    elif not config.is_chief:
-        return WorkerSessionCreator(built, config)
-    restoring = RestoringSessionCreator(
-        built, config, config.master, folder=config.model_dir, may_lack=[input_state.NAME]
-    )
-    if built.votes is not None:
-        return GangSessionCreator(built.votes, config, restoring)
-    return ChiefSessionCreator(built, config, restoring) if config.num_ps_replicas else restoring
-
-
-def _training_hooks(
-    built: BuiltGraph,
-    config: RunConfig,
-    user_hooks: Sequence[tf.compat.v1.train.SessionRunHook],
-    saving_listeners: Sequence[tf.compat.v1.train.CheckpointSaverListener],
-    creator: tf.compat.v1.train.SessionCreator,
-    reader: StepReader,
-    agreement: Agreement | None,
-) -> list[tf.compat.v1.train.SessionRunHook]:
-    """All hooks in the order in which they run: the chief's, the input's, the user's, ours."""
-    spec = built.spec
-    worker_hooks = [*built.input_hooks, *user_hooks, _StopOnNan(spec.loss, reader)]
-    if config.log_step_count_steps:
-        shown = {"loss": spec.loss, "step": built.global_step}
-        worker_hooks.append(
-            v1.train.LoggingTensorHook(shown, every_n_iter=config.log_step_count_steps)
-        )
-    worker_hooks.extend(spec.training_hooks)
-    given = [*worker_hooks, *spec.training_chief_hooks]
-    position = input_state.hook(built, config, given)
-    saver_hooks = _saver_hooks(
-        built, config, given, saving_listeners, position, creator, reader, agreement
-    )
-    if not config.is_chief and agreement is None:
-        return [reader, *worker_hooks]
-    counters = []
-    if config.log_step_count_steps and config.is_chief:
-        counters.append(
-            StepCounter(
-                reader.step_after_look,
-                every_n_steps=config.log_step_count_steps,
-                output_dir=config.model_dir,
-            )
-        )
-    if config.save_summary_steps:
-        counters.append(
-            SummarySaver(
-                reader.step_after_look,
-                scaffold=spec.scaffold,
-                save_steps=config.save_summary_steps,
-                output_dir=config.model_dir if config.is_chief else None,
-                summary_writer=None if config.is_chief else Unwritten(),
-            )
-        )
-    if not config.is_chief:
-        return [reader, *saver_hooks, *counters, *worker_hooks]
-    if position is not None:
-        # The first save is that of a new session, and by then the input must be where it goes on.
-        worker_hooks = worker_hooks[len(built.input_hooks) :]
-        saver_hooks = [*built.input_hooks, position, *saver_hooks]
-    return [reader, *saver_hooks, *spec.training_chief_hooks, *counters, *worker_hooks]
-
-
-def _saver_hooks(
-    built: BuiltGraph,
-    config: RunConfig,
-    given: Sequence[tf.compat.v1.train.SessionRunHook],
-    saving_listeners: Sequence[tf.compat.v1.train.CheckpointSaverListener],
-    position: input_state.InputState | None,
-    creator: tf.compat.v1.train.SessionCreator,
-    reader: StepReader,
-    agreement: Agreement | None,
-) -> list[tf.compat.v1.train.SessionRunHook]:
-    """Our saver hook, unless the user has one or saving is off; listeners go to whichever saves."""
-    users = [hook for hook in given if isinstance(hook, v1.train.CheckpointSaverHook)]
-    if users:
-        add_saving_listeners(users[0], saving_listeners)
-        if position is not None:
-            for hook in users:
-                add_saving_listeners(hook, [position.listener])
-        return []
-    if not (config.save_checkpoints_secs or config.save_checkpoints_steps):
-        if saving_listeners:
-            raise wrong_value(
-                "saving_listeners",
-                "must be empty when no checkpoints are saved",
-                list(saving_listeners),
-                "Set save_checkpoints_steps or save_checkpoints_secs in RunConfig.",
-            )
-        if position is not None:
-            raise wrong_value(
-                "save_input_state",
-                "must be False when no checkpoints are saved",
-                config.save_input_state,
-                "Set save_checkpoints_steps or save_checkpoints_secs in RunConfig.",
-            )
-        return []
-    is_restored = getattr(creator, "has_all_of", lambda path: False)
-    schedule = schedule_of(config)
-    if agreement is not None:
-        if config.save_checkpoints_secs:
-            schedule = AgreedTime(schedule, agreement, is_chief=config.is_chief)
-        if not config.is_chief:
-            path = functools.partial(checkpoint_path, config.model_dir)
-            return [
-                JoinsSaves(
-                    built.spec.scaffold,
-                    schedule,
-                    loss=lambda: reader.loss,
-                    is_restored=lambda step: is_restored(path(step)),
-                )
-            ]
-    saver = SaverHook(
-        built.spec.scaffold,
-        config,
-        [*saving_listeners, *([position.listener] if position is not None else [])],
-        loss=lambda: reader.loss,
-        is_restored=is_restored,
-        schedule=schedule,
-    )
-    return [saver]
