@@ -395,3 +395,12 @@ def test_it_leaves_also_if_its_last_words_are_stuck(monkeypatch):
     assert codes == [75]
     assert time.monotonic() - begin < 30
     free.set()
+
+
+def test_what_else_waits_for_others_is_watched_as_a_step_is():
+    scene = Scene()
+    scene.watch.hear(signal.SIGTERM)
+    with pytest.raises(_LeftError), scene.watch.hook.waits():
+        scene.pass_secs(30)
+    assert scene.code == 143
+    assert scene.watch.hook.began is None
