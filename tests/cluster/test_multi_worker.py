@@ -183,7 +183,8 @@ def test_one_that_fails_and_lives_on_tells_the_others(processes, tmp_path):
     args = [tmp_path, "--max_steps", 10, "--fails_at", 5]
     tasks = processes.cluster(PROGRAM, args, chief=1, worker=1).start_all()
     assert tasks["chief0"].wait() == 75
-    assert "Another worker has failed" in tasks["chief0"].output()
+    # It may have come too late to the step in which the other one tells.
+    assert re.search("nother worker (has failed|was lost)", tasks["chief0"].output())
     assert tasks["worker0"].code is None
 
 
