@@ -7,7 +7,7 @@ import tensorflow as tf
 from tf_estimator import _checks, _tf
 from tf_estimator._tf import logger, v1
 from tf_estimator.config import Cluster, RunConfig, default_session_config
-from tf_estimator.config.cluster import TaskType
+from tf_estimator.config.entries import TaskType
 
 _KINDS: Final = (
     tf.distribute.MultiWorkerMirroredStrategy,

@@ -3,7 +3,8 @@
 import dataclasses
 from typing import Final, final
 
-from tf_estimator.config.cluster import Cluster, TaskType
+from tf_estimator.config.cluster import Cluster
+from tf_estimator.config.entries import TaskType
 
 _HEADS: Final = (TaskType.CHIEF, TaskType.MASTER)
 

@@ -11,7 +11,7 @@ from tf_estimator.cluster.peers import Peer, all_peers
 from tf_estimator.cluster.probe import Answer, probe
 from tf_estimator.cluster.waiting import UnreachableError
 from tf_estimator.config import RunConfig
-from tf_estimator.config.cluster import TaskType
+from tf_estimator.config.entries import TaskType
 
 # In this order they are asked: as long as the chief answers, no worker is.
 _TRAINING: Final = (TaskType.CHIEF, TaskType.MASTER, TaskType.WORKER)

@@ -178,7 +178,7 @@ NAMES: dict[str, dict[str, str]] = {
     },
     "run_config": {
         **_from(_V2, "RunConfig"),
-        **_from("tf_estimator.config.cluster", "TaskType"),
+        **_from("tf_estimator.config.entries", "TaskType"),
         **_from("tf_estimator.config", "get_default_session_config=default_session_config"),
     },
     "tpu": {},

@@ -7,7 +7,7 @@ from typing import Any
 
 from tf_estimator import _checks
 from tf_estimator._tf import logger
-from tf_estimator.config.cluster import TaskType
+from tf_estimator.config.entries import TaskType
 from tf_estimator.config.run_config import RunConfig
 
 

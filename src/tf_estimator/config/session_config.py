@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 import tensorflow as tf
 
-from tf_estimator.config.cluster import Cluster, TaskType
+from tf_estimator.config.cluster import Cluster
+from tf_estimator.config.entries import TaskType
 
 
 def default_session_config(device_filters: Iterable[str] = ()) -> tf.compat.v1.ConfigProto:

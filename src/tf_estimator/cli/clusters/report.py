@@ -11,7 +11,7 @@ from tf_estimator.cluster import probe
 from tf_estimator.cluster.peers import Peer, all_peers
 from tf_estimator.cluster.probe import Answer
 from tf_estimator.config import Cluster
-from tf_estimator.config.cluster import ENTRIES
+from tf_estimator.config.entries import ENTRIES
 
 _DUTIES: Final = {
     "chief": "It trains, and writes the checkpoints and summaries.",
