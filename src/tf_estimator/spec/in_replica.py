@@ -3,6 +3,7 @@
 A variable made there stands for a copy on the device of each replica, or for one that all share.
 """
 
+import collections
 import contextlib
 import re
 import weakref
@@ -18,8 +19,16 @@ _indices: "weakref.WeakKeyDictionary[tf.distribute.ReplicaContext, int]" = (
     weakref.WeakKeyDictionary()
 )
 
-# Of a graph: what the first replica has recorded, and how many of that each other has asked for.
-_records: "weakref.WeakKeyDictionary[tf.Graph, dict[Any, Any]]" = weakref.WeakKeyDictionary()
+
+class _Records:
+    """Of a graph: what the first replica has recorded, and how much of it each other asked for."""
+
+    def __init__(self) -> None:
+        self.of_first: list[list[tf.Variable]] = []
+        self.asked: collections.Counter[int] = collections.Counter()
+
+
+_records: dict[tf.Graph, _Records] = {}
 
 
 def is_one_of_several() -> bool:
@@ -56,26 +65,34 @@ def whole(variable: tf.Variable) -> tf.Variable:
 
 
 @contextlib.contextmanager
+def at_work(graph: tf.Graph) -> Iterator[None]:
+    """A context in which the replicas of a graph are called, one after the other, in order."""
+    _records[graph] = _Records()
+    try:
+        yield
+    finally:
+        del _records[graph]
+
+
+@contextlib.contextmanager
 def recorded_variables() -> Iterator[list[tf.Variable]]:
     """Yields a list that gets the variables made inside, in order.
 
     The first replica makes them for all. So in another it is what the first recorded at this point
     of the program.
     """
-    made: list[tf.Variable] = []
-    records: Any = _records.setdefault(tf.compat.v1.get_default_graph(), {})
-    if index():
-        context = tf.distribute.get_replica_context()
-        records[context] = records.get(context, -1) + 1
-        yield records["first"][records[context]]
+    records = _records.get(tf.compat.v1.get_default_graph(), _Records())
+    if number := index():
+        records.asked[number] += 1
+        yield records.of_first[records.asked[number] - 1]
         return
+    made: list[tf.Variable] = []
+    records.of_first.append(made)
 
     def record(next_creator: Callable[..., tf.Variable], **arguments: Any) -> tf.Variable:
         made.append(next_creator(**arguments))
         return made[-1]
 
-    if is_one_of_several():
-        records.setdefault("first", []).append(made)
     with tf.variable_creator_scope(record):
         yield made
 

@@ -31,6 +31,7 @@ from tf_estimator.engine.replicas.rounds import Rounds, rounds
 from tf_estimator.engine.replicas.strategies import is_central
 from tf_estimator.engine.step_order import read_before_write
 from tf_estimator.spec import EstimatorSpec, ModeKeys
+from tf_estimator.spec.in_replica import at_work as replicas_at_work
 
 
 def build(
@@ -139,7 +140,8 @@ def _in_each_replica(
             specs.append(model.call(features, labels, mode, config))
         return specs[-1].loss
 
-    with _keras.names_by_thread(graph) if several else contextlib.nullcontext():
+    names = _keras.names_by_thread(graph) if several else contextlib.nullcontext()
+    with names, replicas_at_work(graph):
         losses = strategy.run(tf.autograph.experimental.do_not_convert(in_replica))
     completed = []
     for n, (keras, spec, batch) in enumerate(zip(kerases, specs, taken.batches, strict=True)):
