@@ -37,7 +37,7 @@ _NEWEST_ONLY = ("test_documentation.py", "test_digits.py")
 _SLOW = ("cluster", "replicas", "sameness")
 
 # Of a test with many cases, so many are core.
-_CORE_CASES = 2
+_CORE_CASES = 1
 
 # A shell's background jobs ignore Ctrl-C, and so would the programs that tests start there.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -12,6 +12,8 @@ import pytest
 
 from tf_estimator import checkpoint
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = "stepping.py"
 SAVE_EVERY = 20  # As the program has it.
 

@@ -175,6 +175,7 @@ def test_every_class_has_a_case(library: Any) -> None:
     assert classes(library) - set(CASES) - WITHOUT_A_CASE == set()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "how",
     [
