@@ -47,7 +47,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # below: those about steps in the graph, numbers and whole programs; with --exhaustive, in all.
 _WITH_GRAPPLER = {
     *("cluster", "conformance", "examples", "gang", "goldens", "replicas", "sameness", "steps"),
-    *("test_documentation.py", "test_estimator.py"),
+    *("test_documentation.py", "test_estimator.py", "test_input_state.py"),
 }
 
 # A test that takes less, in seconds, has hardly used a session. After others garbage is collected,
